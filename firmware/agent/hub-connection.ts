@@ -1,0 +1,187 @@
+import { LatchkeyError } from './errors.ts';
+import { Link, type LinkOwner, type LinkTarget } from './link.ts';
+import * as limits from './limits.ts';
+import { Framer, type LargePublish } from './mqtt/framer.ts';
+import type { Connect, InboundPacket, OutboundPacket, Publish, Suback } from './mqtt/packets.ts';
+import type { Port } from './port.ts';
+
+export interface HubConnectionOptions {
+  /** Distinguishes connections; counts up from 1. */
+  readonly serial: number;
+  readonly target: LinkTarget;
+  readonly keepAliveSeconds: number;
+  readonly maxInboundBytes: number;
+}
+
+export interface HubConnectionOwner {
+  nowMs(): number;
+  connectionOpened(connection: HubConnection): void;
+  connectionAccepted(connection: HubConnection, sessionPresent: boolean): void;
+  connectionRefused(connection: HubConnection, returnCode: number): void;
+  connectionWritable(connection: HubConnection): void;
+  pubackReceived(connection: HubConnection, packetId: number): void;
+  publishReceived(connection: HubConnection, publish: Publish): void;
+  /** A PUBLISH above the limit has passed by. */
+  oversizeReceived(connection: HubConnection, publish: LargePublish): void;
+  subackReceived(connection: HubConnection, suback: Suback): void;
+  connectionClosed(connection: HubConnection, code: string): void;
+}
+
+const OPENING = 0;
+const OPEN = 1;
+const CONNECTING = 2;
+const ACCEPTED = 3;
+const CLOSED = 4;
+
+/** One MQTT connection over one link: CONNECT and CONNACK, keep-alive, packets both ways. What is sent and resent is its owner's. */
+export class HubConnection implements LinkOwner {
+  readonly serial: number;
+  readonly #port: Port;
+  readonly #owner: HubConnectionOwner;
+  readonly #link: Link;
+  readonly #framer: Framer;
+  readonly #keepAliveMs: number;
+  #state: typeof OPENING | typeof OPEN | typeof CONNECTING | typeof ACCEPTED | typeof CLOSED = OPENING;
+  #lastSentAtMs = 0;
+  #pingSentAtMs = Infinity;
+  /** Small packets that found no room: acknowledgements and pings. */
+  readonly #waiting: Uint8Array[] = [];
+
+  constructor(port: Port, options: HubConnectionOptions, owner: HubConnectionOwner) {
+    this.#port = port;
+    this.#owner = owner;
+    this.serial = options.serial;
+    this.#keepAliveMs = options.keepAliveSeconds * 1000;
+    this.#framer = new Framer({
+      maxInboundBytes: options.maxInboundBytes,
+      decodeUtf8: (bytes) => port.text.decodeUtf8(bytes),
+    });
+    this.#link = new Link(port, options.target, this);
+  }
+
+  open(): void {
+    this.#link.open();
+  }
+
+  get isAccepted(): boolean {
+    return this.#state === ACCEPTED;
+  }
+
+  get canSend(): boolean {
+    return this.#state !== CLOSED && this.#link.canSend;
+  }
+
+  /** When `woke` has something to do; Infinity when nothing. */
+  get wakeAtMs(): number {
+    if (this.#state !== ACCEPTED) return Infinity;
+    if (this.#pingSentAtMs !== Infinity) return this.#pingSentAtMs + limits.PING_TIMEOUT_MS;
+    return this.#lastSentAtMs + this.#keepAliveMs;
+  }
+
+  connect(packet: Connect): void {
+    if (this.#state !== OPEN) return;
+    this.#state = CONNECTING;
+    this.send(packet);
+  }
+
+  /** Call only while `canSend`, except for acknowledgements, which wait. */
+  send(packet: OutboundPacket): void {
+    if (this.#state === CLOSED) return;
+    const bytes = this.#port.mqtt.encode(packet);
+    this.#lastSentAtMs = this.#owner.nowMs();
+    if (this.#link.canSend) this.#link.send(bytes);
+    else if (this.#waiting.length < limits.MAX_WAITING_PACKETS) this.#waiting.push(bytes);
+    else this.#closeFor('ERR_LINK_STALLED');
+  }
+
+  /** Keep-alive; `false` when the hub has not answered a PINGREQ in time and the connection is dead. */
+  woke(nowMs: number): boolean {
+    if (nowMs < this.wakeAtMs) return true;
+    if (this.#pingSentAtMs !== Infinity) return false;
+    this.#pingSentAtMs = nowMs;
+    this.send({ type: 'pingreq' });
+    return true;
+  }
+
+  /** DISCONNECT if the hub had accepted, close_notify, close. Says nothing to the owner. */
+  close(): void {
+    if (this.#state === ACCEPTED && this.#link.canSend) this.send({ type: 'disconnect' });
+    this.#state = CLOSED;
+    this.#waiting.length = 0;
+    this.#link.close();
+  }
+
+  linkOpened(): void {
+    this.#state = OPEN;
+    this.#owner.connectionOpened(this);
+  }
+
+  linkWritable(): void {
+    while (this.#waiting.length > 0 && this.#link.canSend) {
+      const bytes = this.#waiting.shift();
+      if (bytes !== undefined) this.#link.send(bytes);
+    }
+    if (this.canSend) this.#owner.connectionWritable(this);
+  }
+
+  linkReceived(_link: Link, bytes: Uint8Array): void {
+    try {
+      this.#framer.feed(bytes);
+      for (let frame = this.#framer.next(); frame !== undefined; frame = this.#framer.next()) {
+        if (frame.kind === 'packet') this.#received(this.#port.mqtt.decode(frame.bytes));
+        else if (frame.kind === 'oversize') this.#receivedOversize(frame.publish);
+        if (this.#state === CLOSED) return;
+      }
+    } catch (error) {
+      this.#closeFor(error instanceof LatchkeyError ? error.code : 'ERR_PROTOCOL');
+    }
+  }
+
+  linkClosed(_link: Link, code: string): void {
+    if (this.#state === CLOSED) return;
+    this.#state = CLOSED;
+    this.#owner.connectionClosed(this, code);
+  }
+
+  #received(packet: InboundPacket): void {
+    if (packet.type === 'connack') return this.#connackReceived(packet.returnCode, packet.sessionPresent);
+    if (this.#state !== ACCEPTED) throw new LatchkeyError('ERR_PROTOCOL', `${packet.type} before CONNACK`);
+    switch (packet.type) {
+      case 'puback':
+        return this.#owner.pubackReceived(this, packet.packetId);
+      case 'publish':
+        return this.#owner.publishReceived(this, packet);
+      case 'suback':
+        return this.#owner.subackReceived(this, packet);
+      case 'pingresp':
+        this.#pingSentAtMs = Infinity;
+        return;
+      case 'unsuback':
+        return;
+    }
+  }
+
+  #connackReceived(returnCode: number, sessionPresent: boolean): void {
+    if (this.#state !== CONNECTING) throw new LatchkeyError('ERR_PROTOCOL', 'CONNACK that no CONNECT asked for');
+    if (returnCode === 0) {
+      this.#state = ACCEPTED;
+      this.#owner.connectionAccepted(this, sessionPresent);
+      return;
+    }
+    this.#state = CLOSED;
+    this.#link.close();
+    this.#owner.connectionRefused(this, returnCode);
+  }
+
+  #receivedOversize(publish: LargePublish): void {
+    if (this.#state !== ACCEPTED) throw new LatchkeyError('ERR_PROTOCOL', 'PUBLISH before CONNACK');
+    this.#owner.oversizeReceived(this, publish);
+  }
+
+  #closeFor(code: string): void {
+    if (this.#state === CLOSED) return;
+    this.#state = CLOSED;
+    this.#link.close();
+    this.#owner.connectionClosed(this, code);
+  }
+}

@@ -1,0 +1,163 @@
+/** A message that `send()` accepted, until the hub has acknowledged it. */
+export interface OutboxEntry {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1;
+  /** 1–65535 once sent, 0 before and for QoS 0. */
+  packetId: number;
+  state: typeof QUEUED | typeof SENT | typeof DONE;
+  /** Sent before on another connection. */
+  dup: boolean;
+  sentAtMs: number;
+  /** Serial of the connection it was sent on. */
+  sentOn: number;
+}
+
+export const QUEUED = 0;
+export const SENT = 1;
+export const DONE = 2;
+
+const LAST_PACKET_ID = 0xffff;
+
+/**
+ * The bounded queue of outgoing messages, in order, with the window of those that wait for PUBACK.
+ * It outlives connections: what was sent and not acknowledged is sent again, same id, DUP set [MQTT-4.4.0-1].
+ */
+export class Outbox {
+  readonly #capacity: number;
+  readonly #window: number;
+  readonly #ring: (OutboxEntry | undefined)[];
+  #head = 0;
+  #count = 0;
+  /** Offset from the head of the first entry that may be QUEUED. */
+  #cursor = 0;
+  #inFlight = 0;
+  #unacknowledged = 0;
+  #lastPacketId = 0;
+
+  constructor(capacity: number, window: number) {
+    this.#capacity = capacity;
+    this.#window = window;
+    this.#ring = new Array<OutboxEntry | undefined>(capacity).fill(undefined);
+  }
+
+  /** Messages sent and not acknowledged. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Messages accepted and not yet done. */
+  get size(): number {
+    return this.#unacknowledged;
+  }
+
+  get isFull(): boolean {
+    return this.#count === this.#capacity;
+  }
+
+  /** False when full. */
+  push(topic: string, payload: Uint8Array, qos: 0 | 1): boolean {
+    if (this.#count === this.#capacity) return false;
+    this.#ring[(this.#head + this.#count) % this.#capacity] = {
+      topic, payload, qos, packetId: 0, state: QUEUED, dup: false, sentAtMs: 0, sentOn: 0,
+    };
+    this.#count += 1;
+    this.#unacknowledged += 1;
+    return true;
+  }
+
+  /** The next message to send, if the window has room for it. */
+  next(): OutboxEntry | undefined {
+    while (this.#cursor < this.#count) {
+      const entry = this.#at(this.#cursor);
+      if (entry?.state !== QUEUED) {
+        this.#cursor += 1;
+        continue;
+      }
+      if (entry.qos === 1 && this.#inFlight >= this.#window) return undefined;
+      return entry;
+    }
+    return undefined;
+  }
+
+  /** `entry`, given by `next`, is about to leave; a QoS 1 message gets its packet id here. */
+  markSent(entry: OutboxEntry, nowMs: number, connection: number): void {
+    entry.sentOn = connection;
+    entry.sentAtMs = nowMs;
+    if (entry.qos === 0) {
+      this.#finish(entry);
+      return;
+    }
+    if (entry.packetId === 0) entry.packetId = this.takePacketId();
+    entry.state = SENT;
+    this.#inFlight += 1;
+  }
+
+  /** The message that PUBACK `packetId` ends; `undefined` when no such message is in flight. */
+  acknowledge(packetId: number): OutboxEntry | undefined {
+    for (let i = 0; i < this.#count; i++) {
+      const entry = this.#at(i);
+      if (entry === undefined || entry.packetId !== packetId || entry.state !== SENT) continue;
+      this.#inFlight -= 1;
+      this.#finish(entry);
+      return entry;
+    }
+    return undefined;
+  }
+
+  /** What was sent on another connection than `connection` and not acknowledged is queued again, in order, with DUP. */
+  requeue(connection: number): void {
+    for (let i = 0; i < this.#count; i++) {
+      const entry = this.#at(i);
+      if (entry === undefined || entry.state !== SENT || entry.sentOn === connection) continue;
+      entry.state = QUEUED;
+      entry.dup = true;
+      this.#inFlight -= 1;
+    }
+    this.#cursor = 0;
+  }
+
+  /** When the message that has waited longest on `connection` was sent; Infinity when none waits. */
+  oldestSentAtMs(connection: number): number {
+    for (let i = 0; i < this.#count; i++) {
+      const entry = this.#at(i);
+      if (entry?.state === SENT && entry.sentOn === connection) return entry.sentAtMs;
+      if (entry?.state === QUEUED && i >= this.#cursor) break;
+    }
+    return Infinity;
+  }
+
+  /** An id in no use by a message of the outbox; ids wrap from 65535 to 1. */
+  takePacketId(): number {
+    do {
+      this.#lastPacketId = this.#lastPacketId === LAST_PACKET_ID ? 1 : this.#lastPacketId + 1;
+    } while (this.#isTaken(this.#lastPacketId));
+    return this.#lastPacketId;
+  }
+
+  #isTaken(packetId: number): boolean {
+    // Entries with an id stand before the cursor, or wait to be sent again.
+    for (let i = 0; i < this.#count; i++) {
+      const entry = this.#at(i);
+      if (entry === undefined) continue;
+      if (entry.packetId === packetId && entry.state !== DONE) return true;
+      if (entry.packetId === 0 && entry.qos === 1) return false;
+    }
+    return false;
+  }
+
+  #finish(entry: OutboxEntry): void {
+    entry.state = DONE;
+    this.#unacknowledged -= 1;
+    while (this.#count > 0 && this.#at(0)?.state === DONE) {
+      this.#ring[this.#head] = undefined;
+      this.#head = (this.#head + 1) % this.#capacity;
+      this.#count -= 1;
+      if (this.#cursor > 0) this.#cursor -= 1;
+    }
+  }
+
+  #at(offset: number): OutboxEntry | undefined {
+    return this.#ring[(this.#head + offset) % this.#capacity];
+  }
+}

@@ -1,0 +1,69 @@
+import storage from 'embedded:storage/key-value';
+
+/** The key-value domain of the device's settings. Keys have at most 15 characters, as in NVS. */
+const DOMAIN = 'latchkey';
+/** `root0` … `root7`. */
+const MAX_ROOTS = 8;
+
+export interface Settings {
+  /** For `parseConfig`. */
+  readonly agent: Readonly<Record<string, unknown>>;
+  readonly roots: readonly ArrayBuffer[];
+  /** Milliseconds between messages. */
+  readonly intervalMs: number;
+  /** Stop sending after this long; 0: never. */
+  readonly durationMs: number;
+  /** Bytes of a message. */
+  readonly sizeBytes: number;
+  readonly qos: 0 | 1;
+  /** Renew without a second connection. */
+  readonly single: boolean;
+}
+
+/** Reads what `latchkey sim`, `latchkey device` or `latchkey provision` have written. */
+export function readSettings(): Settings {
+  const store = storage.open({ path: DOMAIN, mode: 'r', format: 'buffer' });
+  const text = (key: string): string | undefined => {
+    const value = store.read(key);
+    if (value === undefined) return undefined;
+    return typeof value === 'string' ? value : String.fromCharCode(...new Uint8Array(value));
+  };
+  const number = (key: string): number | undefined => {
+    const value = text(key);
+    return value === undefined ? undefined : Number(value);
+  };
+  const roots: ArrayBuffer[] = [];
+  for (let i = 0; i < MAX_ROOTS; i++) {
+    const root = store.read(`root${i}`);
+    if (root instanceof ArrayBuffer) roots.push(root);
+  }
+  const servers = [text('ntp0'), text('ntp1')].filter((server) => server !== undefined);
+  const settings: Settings = {
+    agent: {
+      hub: text('hub'),
+      deviceId: text('device'),
+      moduleId: text('module'),
+      gateway: text('gateway'),
+      port: number('port'),
+      slots: text('slots')?.split(',').map(Number),
+      policyName: text('skn'),
+      token: text('token'),
+      tokenLifeSeconds: number('ttl'),
+      keepAliveSeconds: number('keepalive'),
+      window: number('window'),
+      queue: number('queue'),
+      maxInboundBytes: number('maxinbound'),
+      pipeline: text('pipeline') === '1',
+      timeServers: servers,
+      dateServer: text('date'),
+    },
+    roots,
+    intervalMs: number('interval') ?? 1000,
+    durationMs: number('duration') ?? 0,
+    sizeBytes: number('size') ?? 100,
+    qos: text('qos') === '0' ? 0 : 1,
+    single: text('single') === '1',
+  };
+  store.close();
+  return settings;
+}

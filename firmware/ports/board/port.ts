@@ -1,0 +1,107 @@
+import Resolver from 'embedded:network/dns/resolver/udp';
+import TCP from 'embedded:io/socket/tcp';
+import UDP from 'embedded:io/socket/udp';
+import flash from 'embedded:storage/flash';
+import board from 'latchkey/board';
+import * as signer from 'latchkey/signer';
+import Tls from 'latchkey/tls';
+import Time from 'time';
+import Timer, { type Timer as TimerHandle } from 'timer';
+
+import { FloorStore } from '../../agent/clock/floor-store.ts';
+import type { Port, TcpOptions, TcpSocket, TlsEngine, TlsOptions, UdpOptions, UdpSocket } from '../../agent/port.ts';
+import { RELEASE_TIME_MS } from '../../agent/release.ts';
+import { mqttCodec } from '../../codecs/mqtt.ts';
+import { textCodec } from '../../codecs/text.ts';
+
+export interface BoardPortOptions {
+  /** The agent's `wake`. */
+  readonly wake: () => void;
+  /** Trust anchors, DER. */
+  readonly roots: readonly ArrayBuffer[];
+  /** Whether to renew with a second connection beside the first. */
+  readonly roomForTwo: boolean;
+}
+
+/** Binds the agent to the virtual board's modules. */
+export class BoardPort implements Port {
+  readonly signer = signer;
+  readonly mqtt = mqttCodec;
+  readonly text = textCodec;
+  readonly buildTimeMs = RELEASE_TIME_MS;
+  readonly #options: BoardPortOptions;
+  readonly #resolver = new Resolver();
+  readonly #floor: FloorStore;
+  #timer: TimerHandle | undefined;
+
+  constructor(options: BoardPortOptions) {
+    this.#options = options;
+    this.#floor = new FloorStore(flash.open({ path: 'latchkey' }));
+  }
+
+  ticks(): number {
+    return Time.ticks;
+  }
+
+  wallMs(): number {
+    return Date.now();
+  }
+
+  setWallMs(unixMs: number): void {
+    Time.set(Math.round(unixMs / 1000));
+  }
+
+  random(): number {
+    return board.random();
+  }
+
+  schedule(delayMs: number): void {
+    Timer.clear(this.#timer);
+    this.#timer = Timer.set(() => {
+      this.#timer = undefined;
+      this.#options.wake();
+    }, delayMs);
+  }
+
+  resolve(host: string, done: (address: string | undefined) => void): void {
+    if (isDottedAddress(host)) return done(host);
+    this.#resolver.resolve({ host, onResolved: (_host, address) => done(address), onError: () => done(undefined) });
+  }
+
+  openTcp(options: TcpOptions): TcpSocket {
+    return new TCP(options);
+  }
+
+  openUdp(options: UdpOptions): UdpSocket {
+    return new UDP(options);
+  }
+
+  openTls(options: TlsOptions): TlsEngine {
+    return new Tls(options);
+  }
+
+  dropTlsSessions(): void {
+    Tls.dropSessions();
+  }
+
+  roomForTwo(): boolean {
+    return this.#options.roomForTwo;
+  }
+
+  roots(): readonly ArrayBuffer[] {
+    return this.#options.roots;
+  }
+
+  readFloorMs(): number {
+    return this.#floor.read();
+  }
+
+  saveFloorMs(unixMs: number): void {
+    this.#floor.save(unixMs);
+  }
+}
+
+function isDottedAddress(host: string): boolean {
+  const parts = host.split('.');
+  return parts.length === 4 && parts.every((part) => part !== '' && part.length <= 3 && Number(part) <= 255);
+}
