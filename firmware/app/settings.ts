@@ -26,7 +26,7 @@ export function readSettings(): Settings {
   const text = (key: string): string | undefined => {
     const value = store.read(key);
     if (value === undefined) return undefined;
-    return typeof value === 'string' ? value : String.fromCharCode(...new Uint8Array(value));
+    return typeof value === 'string' ? value : asciiOf(new Uint8Array(value));
   };
   const number = (key: string): number | undefined => {
     const value = text(key);
@@ -66,4 +66,10 @@ export function readSettings(): Settings {
   };
   store.close();
   return settings;
+}
+
+function asciiOf(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }
