@@ -1,0 +1,163 @@
+import type { IConnectPacket } from 'mqtt-packet';
+import { parseClientId, resourceSegments, type Identity } from './identity.ts';
+import { decideWill, type Will } from './publish-rules.ts';
+import type { Registry } from './registry.ts';
+import { verifySas, type Permission, type SasRefusal, type SignSas } from './sas.ts';
+import type { KeyPair } from './symmetric-key.ts';
+
+export type ConnectRefusal =
+  | SasRefusal
+  | 'protocol-version'
+  | 'client-id-malformed'
+  | 'user-name-missing'
+  | 'user-name-not-matching'
+  | 'hub-name-wrong'
+  | 'api-version-missing'
+  | 'will-not-allowed';
+
+/** MQTT 3.1.1, table 3.1. IoT Hub tells nothing finer than 5 to who may not connect. */
+export const CONNACK_ACCEPTED = 0;
+export const CONNACK_PROTOCOL_VERSION = 1;
+export const CONNACK_IDENTIFIER_REJECTED = 2;
+export const CONNACK_NOT_AUTHORIZED = 5;
+
+export interface ConnectGrant {
+  readonly accepted: true;
+  readonly identity: Identity;
+  readonly expirySeconds: number;
+  readonly key: 'primary' | 'secondary';
+  readonly policy: string | undefined;
+  readonly will: Will | undefined;
+}
+
+export interface ConnectDenial {
+  readonly accepted: false;
+  readonly reason: ConnectRefusal;
+  readonly returnCode: number;
+  /** IoT Hub's own code. */
+  readonly code: number;
+  readonly detail: string;
+  readonly expirySeconds?: number;
+}
+
+export interface ConnectContext {
+  readonly hubName: string;
+  readonly registry: Registry;
+  readonly dummyKeys: KeyPair;
+  /** The hub's clock, milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly maxMessageBytes: number;
+  readonly sign?: SignSas;
+}
+
+const DEVICE_PERMISSIONS: readonly Permission[] = ['DeviceConnect'];
+const MODULE_PERMISSIONS: readonly Permission[] = ['ModuleConnect', 'DeviceConnect'];
+
+/** What the long user name carries; older SDKs leave the question mark out. */
+const API_VERSION = /^\??(?:[^&]*&)*?api-version=\d{4}-\d{2}-\d{2}(?:-preview)?(?:&|$)/;
+
+/** Decides a CONNECT by the rules of IoT Hub: client id, user name, token, will, in this order. */
+export function decideConnect(packet: IConnectPacket, context: ConnectContext): ConnectGrant | ConnectDenial {
+  const identity = parseClientId(packet.clientId);
+  if (identity === undefined) {
+    // [MQTT-3.1.3-8]
+    return deny('client-id-malformed', 'not {deviceId} or {deviceId}/{moduleId}', CONNACK_IDENTIFIER_REJECTED);
+  }
+  const userNameFault = checkUserName(packet.username, packet.clientId, context.hubName);
+  if (userNameFault !== undefined) return userNameFault;
+
+  const verdict = verifySas(
+    {
+      token: packet.password,
+      resource: { host: context.hubName, segments: resourceSegments(identity) },
+      permissions: identity.moduleId === undefined ? DEVICE_PERMISSIONS : MODULE_PERMISSIONS,
+      keyring: {
+        identity: context.registry.find(identity),
+        policy: (name) => context.registry.findPolicy(name),
+        dummyKeys: context.dummyKeys,
+      },
+      nowSeconds: context.nowMs / 1000,
+    },
+    context.sign,
+  );
+  if (!verdict.accepted) {
+    const denial = deny(verdict.reason, describeSasRefusal(verdict.reason));
+    return verdict.expirySeconds === undefined ? denial : { ...denial, expirySeconds: verdict.expirySeconds };
+  }
+  const will = decideWill(packet.will, identity, context.maxMessageBytes);
+  if (will === 'not-allowed') return deny('will-not-allowed', "the will's topic must be the telemetry topic, its QoS at most 1");
+  const { expirySeconds, key, policy } = verdict;
+  return { accepted: true, identity, expirySeconds, key, policy, will };
+}
+
+/** `{hub}/{clientId}`, or with `/?api-version=…` behind it. */
+function checkUserName(userName: string | undefined, clientId: string, hubName: string): ConnectDenial | undefined {
+  if (userName === undefined || userName === '') return deny('user-name-missing', 'expected {hub}/{clientId}/?api-version=…');
+  const slash = userName.indexOf('/');
+  if (slash < 0) return deny('user-name-not-matching', 'expected {hub}/{clientId}/?api-version=…');
+  const host = userName.slice(0, slash);
+  if (host.toLowerCase() !== hubName.toLowerCase()) return deny('hub-name-wrong', `this hub is ${hubName}`);
+  const rest = userName.slice(slash + 1);
+  if (rest === clientId) return undefined;
+  if (!rest.startsWith(`${clientId}/`)) return deny('user-name-not-matching', 'the user name names another client id');
+  if (!API_VERSION.test(rest.slice(clientId.length + 1))) return deny('api-version-missing', 'expected /?api-version=2021-04-12 at the end');
+  return undefined;
+}
+
+function deny(reason: ConnectRefusal, detail: string, returnCode: number = CONNACK_NOT_AUTHORIZED): ConnectDenial {
+  return { accepted: false, reason, returnCode, code: codeOf(reason), detail };
+}
+
+/** IoT Hub's codes, as its diagnostic log has them. @see https://learn.microsoft.com/azure/iot-hub/troubleshoot-error-codes */
+function codeOf(reason: ConnectRefusal): number {
+  switch (reason) {
+    case 'identity-unknown':
+      return 404_001;
+    case 'resource-not-covered':
+    case 'permission-missing':
+      return 401_002;
+    case 'protocol-version':
+      return 400_001;
+    case 'client-id-malformed':
+    case 'api-version-missing':
+    case 'will-not-allowed':
+      return 400_004;
+    default:
+      return 401_003;
+  }
+}
+
+function describeSasRefusal(reason: SasRefusal): string {
+  switch (reason) {
+    case 'token-missing':
+      return 'no password: this hub takes SAS tokens only';
+    case 'token-too-long':
+      return 'the token has more than 2,048 bytes';
+    case 'token-malformed':
+      return 'not "SharedAccessSignature " and name=value pairs joined by "&"';
+    case 'token-field-missing':
+      return 'sr, sig or se is missing or empty';
+    case 'token-field-repeated':
+      return 'a field stands twice';
+    case 'token-field-unknown':
+      return 'a field other than sr, sig, se, skn';
+    case 'expiry-malformed':
+      return 'se must be whole seconds since 1970';
+    case 'resource-malformed':
+      return 'sr cannot be percent-decoded';
+    case 'resource-not-covered':
+      return 'sr is not this hub and identity, nor above it';
+    case 'identity-unknown':
+      return 'no such device or module';
+    case 'policy-unknown':
+      return 'skn names no shared access policy of this hub';
+    case 'signature-wrong':
+      return 'neither key made this signature';
+    case 'permission-missing':
+      return 'the policy does not allow devices to connect';
+    case 'identity-disabled':
+      return 'the device is disabled';
+    case 'token-expired':
+      return "se is not after this hub's clock";
+  }
+}

@@ -1,0 +1,231 @@
+import type { Duplex } from 'node:stream';
+import type { IConnectPacket } from 'mqtt-packet';
+import type { Clock } from '../time/clock.ts';
+import { CONNACK_ACCEPTED, CONNACK_PROTOCOL_VERSION, type ConnectDenial, type ConnectGrant } from './connect-rules.ts';
+import { ConnectedClient } from './connected-client.ts';
+import type { DisconnectReason, HubEventBody } from './events.ts';
+import { Framer } from './framer.ts';
+import { keepAliveWaitMs, type HubLimits } from './limits.ts';
+import { PacketReader, type MalformedPacket } from './packet-reader.ts';
+import { PacketWriter } from './packet-writer.ts';
+import { digestToken } from './sas.ts';
+import type { Session } from './session.ts';
+
+/** What a connection asks of its hub. */
+export interface ConnectionHost {
+  readonly clock: Clock;
+  readonly limits: HubLimits;
+  readonly graceMs: number;
+  /** The hub's clock, milliseconds since 1970. */
+  now(): number;
+  emit(event: HubEventBody): void;
+  decideConnect(packet: IConnectPacket): ConnectGrant | ConnectDenial;
+  /** A fault: whether CONNECTs of this client id are left lying for now. */
+  holdsConnect(clientId: string): boolean;
+  /** Makes `connection` the one of its identity; an older one is evicted. */
+  admit(connection: Connection, grant: ConnectGrant, cleanSession: boolean): { readonly session: Session; readonly sessionPresent: boolean };
+  release(connection: Connection): void;
+}
+
+/** One client's connection: bytes in, events and bytes out, all in the same turn. */
+export class Connection {
+  readonly number: number;
+  readonly #stream: Duplex;
+  readonly #host: ConnectionHost;
+  readonly #framer = new Framer();
+  readonly #reader = new PacketReader();
+  readonly #writer = new PacketWriter();
+  #isClosed = false;
+  #grant: ConnectGrant | undefined;
+  #client: ConnectedClient | undefined;
+  /** Packets that came with the last chunk while stalled; `undefined` when not stalled. */
+  #heldPackets: Buffer[] | undefined;
+  #heldClientId: string | undefined;
+  #keepAliveMs = 0;
+  #lastHeardMs: number;
+  #cancelWatch: () => void;
+  #cancelExpiry: () => void = () => {};
+  #cancelLinger: () => void = () => {};
+
+  constructor(stream: Duplex, peer: string, number: number, host: ConnectionHost) {
+    this.#stream = stream;
+    this.number = number;
+    this.#host = host;
+    this.#lastHeardMs = host.clock.monotonicMs();
+    this.#cancelWatch = host.clock.setTimer(host.limits.connectTimeoutMs, () => this.close('connect-timeout'));
+    host.emit({ event: 'connectionOpened', connection: number, peer });
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    stream.on('end', () => this.close('connection-lost', 'ended by the client without DISCONNECT'));
+    stream.on('error', (error: NodeJS.ErrnoException) => this.close('connection-lost', error.code ?? error.message, true));
+    stream.on('close', () => {
+      this.close('connection-lost', undefined, true);
+      this.#cancelLinger();
+    });
+  }
+
+  /** Who is connected and by which token; `undefined` before a CONNECT was accepted. */
+  get grant(): ConnectGrant | undefined {
+    return this.#grant;
+  }
+
+  /** Ends the connection from the hub's side; `abruptly` means without sending what waits. */
+  close(reason: DisconnectReason, detail?: string, abruptly = false): void {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#cancelWatch();
+      this.#cancelExpiry();
+      this.#tellClosed(reason, detail);
+      this.#host.release(this);
+      if (!abruptly) this.#endStream();
+    }
+    if (abruptly) this.#stream.destroy();
+  }
+
+  /** Client id of the CONNECT that is held. */
+  get heldClientId(): string | undefined {
+    return this.#heldClientId;
+  }
+
+  /** A fault: nothing is read and nothing answered until `resume`. */
+  stall(): void {
+    this.#heldPackets ??= [];
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    const packets = this.#heldPackets;
+    if (packets === undefined) return;
+    this.#heldPackets = undefined;
+    this.#heldClientId = undefined;
+    this.#lastHeardMs = this.#host.clock.monotonicMs();
+    for (const packet of packets) this.#take(packet);
+    this.#flush();
+    if (this.#heldPackets === undefined) this.#stream.resume();
+  }
+
+  /** Sets the timer for the end of the token; again when the hub's clock was changed. */
+  watchExpiry(): void {
+    const grant = this.#grant;
+    if (grant === undefined || this.#isClosed) return;
+    this.#cancelExpiry();
+    const { graceMs } = this.#host;
+    this.#cancelExpiry = this.#host.clock.setTimer(grant.expirySeconds * 1000 + graceMs - this.#host.now(), () => {
+      this.#host.emit({ event: 'expired', connection: this.number, ...grant.identity, expirySeconds: grant.expirySeconds, graceMs });
+      this.close('token-expired');
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isClosed) return;
+    this.#lastHeardMs = this.#host.clock.monotonicMs();
+    const { limits } = this.#host;
+    const fault = this.#framer.push(
+      chunk,
+      () => (this.#client === undefined ? limits.connectBytes : limits.packetBytes),
+      (packet) => this.#take(packet),
+    );
+    if (fault !== undefined) this.close(fault === 'packet-too-large' ? fault : 'packet-malformed', fault);
+    this.#flush();
+  }
+
+  /** @returns whether the connection goes on */
+  #take(bytes: Buffer): boolean {
+    if (this.#isClosed) return false;
+    if (this.#heldPackets !== undefined) {
+      this.#heldPackets.push(bytes);
+      return true;
+    }
+    const packet = this.#reader.read(bytes);
+    if (packet.cmd === 'malformed') this.#closeMalformed(packet);
+    else if (this.#client !== undefined) this.#client.handle(packet);
+    else if (packet.cmd !== 'connect') this.close('first-packet-not-connect', `[MQTT-3.1.0-1] ${packet.cmd.toUpperCase()}`);
+    else if (this.#host.holdsConnect(packet.clientId)) this.#hold(packet.clientId, bytes);
+    else this.#connect(packet);
+    return !this.#isClosed;
+  }
+
+  #hold(clientId: string, connect: Buffer): void {
+    this.#heldPackets = [connect];
+    this.#heldClientId = clientId;
+    this.#stream.pause();
+  }
+
+  #connect(packet: IConnectPacket): void {
+    const token = packet.password === undefined ? {} : { token: digestToken(packet.password) };
+    const { clientId, clean = true, keepalive = 0 } = packet;
+    this.#host.emit({ event: 'connectReceived', connection: this.number, clientId, cleanSession: clean, keepAliveSeconds: keepalive, ...token });
+    const decision = this.#host.decideConnect(packet);
+    if (decision.accepted) this.#accept(decision, clean, keepalive, token.token ?? '');
+    else {
+      const { accepted: _, returnCode, ...why } = decision;
+      this.#host.emit({ event: 'refused', connection: this.number, clientId, ...why, ...token });
+      this.#writer.add({ cmd: 'connack', returnCode, sessionPresent: false });
+      this.close('refused', why.reason);
+    }
+  }
+
+  #accept(grant: ConnectGrant, cleanSession: boolean, keepAliveSeconds: number, token: string): void {
+    this.#grant = grant;
+    const { session, sessionPresent } = this.#host.admit(this, grant, cleanSession);
+    this.#client = new ConnectedClient(this.number, grant.identity, session, this.#host.limits.messageBytes, {
+      send: (packet) => this.#writer.add(packet),
+      emit: (event) => this.#host.emit(event),
+      close: (reason, detail) => this.close(reason, detail),
+    });
+    this.#writer.add({ cmd: 'connack', returnCode: CONNACK_ACCEPTED, sessionPresent });
+    this.#cancelWatch();
+    this.#keepAliveMs = keepAliveWaitMs(keepAliveSeconds);
+    this.#watchKeepAlive(this.#keepAliveMs);
+    this.watchExpiry();
+    const { identity, expirySeconds, key, policy } = grant;
+    this.#host.emit({
+      event: 'connected', connection: this.number, ...identity, token, expirySeconds, key, sessionPresent,
+      ...(policy === undefined ? {} : { policy }),
+    });
+  }
+
+  /** One timer for all packets: it looks at the time of the last one when it fires. */
+  #watchKeepAlive(leftMs: number): void {
+    this.#cancelWatch = this.#host.clock.setTimer(leftMs, () => {
+      const silentMs = this.#host.clock.monotonicMs() - this.#lastHeardMs;
+      if (this.#heldPackets !== undefined) this.#watchKeepAlive(this.#keepAliveMs);
+      else if (silentMs < this.#keepAliveMs) this.#watchKeepAlive(this.#keepAliveMs - silentMs);
+      else this.close('keep-alive-elapsed', '[MQTT-3.1.2-24]');
+    });
+  }
+
+  #closeMalformed(packet: MalformedPacket): void {
+    if (packet.wrongVersion && this.#client === undefined) {
+      this.#writer.add({ cmd: 'connack', returnCode: CONNACK_PROTOCOL_VERSION, sessionPresent: false });
+    }
+    this.close('packet-malformed', packet.fault);
+  }
+
+  #tellClosed(reason: DisconnectReason, detail: string | undefined): void {
+    const will = this.#grant?.will;
+    // [MQTT-3.1.2-8], [MQTT-3.14.4-3]
+    if (will !== undefined && reason !== 'client-disconnected') this.#client?.tell(will.telemetry, { qos: will.qos, dup: false, will: true });
+    this.#host.emit({
+      event: 'disconnected', connection: this.number, reason, ...this.#grant?.identity,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+
+  #endStream(): void {
+    const bytes = this.#writer.take();
+    if (bytes !== undefined) this.#stream.write(bytes);
+    this.#stream.end();
+    this.#stream.resume();
+    this.#cancelLinger = this.#host.clock.setTimer(this.#host.limits.lingerMs, () => this.#stream.destroy());
+  }
+
+  #flush(): void {
+    if (this.#isClosed) return;
+    const bytes = this.#writer.take();
+    if (bytes === undefined) return;
+    this.#stream.write(bytes);
+    if (this.#stream.writableLength > this.#host.limits.waitingBytes) {
+      this.close('client-does-not-read', `${this.#stream.writableLength} bytes wait`, true);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import { isIP, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import { HubError } from './hub-error.ts';
+import type { HubLimits } from './limits.ts';
+
+export interface ServerCredentials {
+  /** Leaf first, then intermediates; PEM. */
+  readonly certificateChain: string;
+  readonly privateKey: string;
+}
+
+export interface ListenOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** IP address. Default 127.0.0.1. */
+  readonly address?: string;
+  readonly tls: ServerCredentials;
+}
+
+export interface Listener {
+  readonly address: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface TlsSink {
+  accept(stream: Duplex, peer: string): void;
+  failed(peer: string, code: string, detail: string): void;
+}
+
+/** A TLS 1.2+ server whose connections go to `sink`. @throws ERR_PORT_IN_USE, ERR_PORT_FORBIDDEN, ERR_ADDRESS */
+export async function listenTls(options: ListenOptions, limits: HubLimits, sink: TlsSink): Promise<Listener> {
+  const address = options.address ?? '127.0.0.1';
+  if (isIP(address) === 0) throw new HubError('ERR_ADDRESS', `no IP address: ${JSON.stringify(address)}`, 'use an address of this machine, such as 127.0.0.1');
+  const sockets = new Set<Socket>();
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  };
+  const server = createServer({
+    cert: options.tls.certificateChain,
+    key: options.tls.privateKey,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: limits.connectTimeoutMs,
+    noDelay: true,
+  });
+  server.maxConnections = limits.connections;
+  server.on('connection', track);
+  server.on('secureConnection', (socket) => {
+    track(socket);
+    sink.accept(socket, formatPeer(socket));
+  });
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => sink.failed(formatPeer(socket), error.code ?? 'ERR_TLS', error.message));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenError(error, address, options.port)));
+    server.listen(options.port, address, resolve);
+  });
+  const bound = server.address() as AddressInfo;
+  return {
+    address: bound.address,
+    port: bound.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function formatPeer(socket: TLSSocket): string {
+  return socket.remoteAddress === undefined ? 'gone' : `${socket.remoteAddress}:${socket.remotePort}`;
+}
+
+/** What a failed `listen` means to the user, with the way out. */
+export function explainListenError(cause: NodeJS.ErrnoException, address: string, port: number): HubError {
+  const where = `${address}:${port}`;
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return new HubError('ERR_PORT_IN_USE', `${where} is in use`, `end the program that has it (ss -ltnp 'sport = :${port}'), or choose another --port; 0 takes a free one`, { cause });
+    case 'EACCES':
+      return new HubError('ERR_PORT_FORBIDDEN', `this user may not open ${where}`, 'ports below 1024 need rights: choose another --port, or run with CAP_NET_BIND_SERVICE', { cause });
+    case 'EADDRNOTAVAIL':
+      return new HubError('ERR_ADDRESS', `${address} is no address of this machine`, 'use 127.0.0.1, or an address that "ip address" shows', { cause });
+    default:
+      return new HubError('ERR_ADDRESS', `cannot listen on ${where}: ${cause.code ?? cause.message}`, 'check --address and --port', { cause });
+  }
+}
