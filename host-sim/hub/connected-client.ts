@@ -12,8 +12,9 @@ export interface ClientEffects {
   close(reason: DisconnectReason, detail?: string): void;
 }
 
-/** The status of a request that IoT Hub answers and this hub cannot yet. */
+/** What a twin request is answered while the hub has no twins: IoT Hub's form of an error, which the SDKs hand to the application. */
 const NOT_IMPLEMENTED = 501;
+const NO_TWINS = JSON.stringify({ errorCode: 501_000, message: 'this hub simulator has no twins yet' });
 
 /** The MQTT of a client after its CONNECT was accepted. */
 export class ConnectedClient {
@@ -81,7 +82,7 @@ export class ConnectedClient {
     this.#effects.emit({ event: 'notSupported', ...this.#of, request: request.kind });
     if (request.kind === 'method-response' || !this.#session.subscriptions.has('$iothub/twin/res/#')) return;
     const topic = `$iothub/twin/res/${NOT_IMPLEMENTED}/?$rid=${encodeURIComponent(request.requestId)}`;
-    this.#effects.send({ cmd: 'publish', topic, payload: '', qos: 0, dup: false, retain: false });
+    this.#effects.send({ cmd: 'publish', topic, payload: NO_TWINS, qos: 0, dup: false, retain: false });
   }
 
   #subscribe(packet: ISubscribePacket): void {
