@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../errors.ts';
-import type { Qos } from './packets.ts';
+import { MAX_SUBSCRIPTIONS, type Qos } from './packets.ts';
 
 /** The packet types that a server sends to a client that uses QoS 0 and 1. @see MQTT 3.1.1, table 2.1 */
 export const CONNACK = 2;
@@ -66,6 +66,7 @@ export class FixedHeader {
         throw new LatchkeyError('ERR_PROTOCOL', 'the remaining length of a packet has more than 4 bytes');
       }
     }
+    if (this.complete) checkRemainingLength(this.type, this.remaining);
     return at;
   }
 }
@@ -93,6 +94,13 @@ export function checkFirstByte(byte: number): void {
     default:
       throw new LatchkeyError('ERR_PROTOCOL', `packet type ${type} is never sent to this client`);
   }
+}
+
+/** @throws ERR_PROTOCOL for a length that no packet of `type` has. */
+export function checkRemainingLength(type: number, remaining: number): void {
+  if (type === PUBLISH) return;
+  const fits = type === SUBACK ? remaining > 2 && remaining <= 2 + MAX_SUBSCRIPTIONS : remaining === (type === PINGRESP ? 0 : 2);
+  if (!fits) throw new LatchkeyError('ERR_PROTOCOL', `a packet of type ${type} has a remaining length of ${remaining}`);
 }
 
 function qosOf(firstByte: number): number {

@@ -1,9 +1,12 @@
 import { LatchkeyError } from '../errors.ts';
 import { DEFAULT_MAX_INBOUND } from '../limits.ts';
-import { FixedHeader, MAX_FIXED_HEADER_BYTES, PUBLISH } from './fixed-header.ts';
+import { checkFirstByte, checkRemainingLength, FixedHeader, PUBLISH } from './fixed-header.ts';
 import { type LargePublish, LargePublishReader } from './large-publish.ts';
 
 export type { LargePublish };
+
+/** Packets with one byte of remaining length, 129 bytes at most, always fit. */
+export const MIN_MAX_INBOUND = 256;
 
 export interface FramerOptions {
   /** Largest packet held whole, fixed header included. Default 8 KiB. */
@@ -50,8 +53,8 @@ export class Framer {
   /** @throws RangeError for a limit that no packet fits in. */
   constructor(options: FramerOptions) {
     const limit = options.maxInboundBytes ?? DEFAULT_MAX_INBOUND;
-    if (!Number.isInteger(limit) || limit < MAX_FIXED_HEADER_BYTES) {
-      throw new RangeError(`maxInboundBytes: expected an integer of at least ${MAX_FIXED_HEADER_BYTES}, got ${limit}`);
+    if (!Number.isInteger(limit) || limit < MIN_MAX_INBOUND) {
+      throw new RangeError(`maxInboundBytes: expected an integer of at least ${MIN_MAX_INBOUND}, got ${limit}`);
     }
     this.#maxInboundBytes = limit;
     this.#decodeUtf8 = options.decodeUtf8;
@@ -90,11 +93,31 @@ export class Framer {
     for (;;) {
       if (this.#large !== undefined) return this.#advanceLarge(chunk, this.#large);
       if (this.#held !== undefined) return this.#collect(chunk, this.#held);
+      if (this.#header.length === 0) {
+        const frame = this.#cutShort(chunk, this.#at);
+        if (frame !== undefined) return frame;
+      }
       this.#at = this.#header.read(chunk, this.#at);
       if (!this.#header.complete) return undefined;
       const frame = this.#begin(chunk);
       if (frame !== undefined) return frame;
     }
+  }
+
+  /** Most packets: with one byte of remaining length, and whole in the chunk. */
+  #cutShort(chunk: Uint8Array, start: number): Frame | undefined {
+    const remaining = chunk[start + 1];
+    if (remaining === undefined || remaining > 0x7f || start + 2 + remaining > chunk.length) return undefined;
+    const firstByte = chunk[start]!;
+    checkFirstByte(firstByte);
+    checkRemainingLength(firstByte >> 4, remaining);
+    return this.#cut(chunk, start, start + 2 + remaining);
+  }
+
+  #cut(chunk: Uint8Array, start: number, end: number): Frame {
+    this.#at = end;
+    if (end === chunk.length) this.#chunk = undefined;
+    return { kind: 'packet', bytes: chunk.subarray(start, end) };
   }
 
   /** The packet if it lies in the chunk; else makes ready for the rest of it. */
@@ -103,7 +126,7 @@ export class Framer {
     const byteCount = header.length + header.remaining;
     if (byteCount > this.#maxInboundBytes) {
       if (header.type !== PUBLISH) {
-        throw new LatchkeyError('ERR_PROTOCOL', `a packet of type ${header.type} has ${byteCount} bytes, above ${this.#maxInboundBytes}`);
+        throw new LatchkeyError('ERR_PROTOCOL', `a packet of type ${header.type} has ${byteCount} bytes, limit ${this.#maxInboundBytes}`);
       }
       this.#large = new LargePublishReader(header, this.#decodeUtf8);
       return undefined;
@@ -111,9 +134,8 @@ export class Framer {
     const start = this.#at - header.length;
     const end = this.#at + header.remaining;
     if (start >= 0 && end <= chunk.length) {
-      this.#at = end;
       header.reset();
-      return { kind: 'packet', bytes: chunk.subarray(start, end) };
+      return this.#cut(chunk, start, end);
     }
     this.#held = new Uint8Array(byteCount);
     this.#held.set(header.bytes.subarray(0, header.length));

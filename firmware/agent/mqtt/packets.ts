@@ -23,8 +23,8 @@ export interface Connect {
   readonly type: 'connect';
   readonly clientId: string;
   readonly username: string;
-  /** A SAS token; empty with a client certificate. */
-  readonly password: string;
+  /** A SAS token; absent with a client certificate. */
+  readonly password?: string | undefined;
   /** Clean session. */
   readonly clean: boolean;
   /** 0 to 65535; 0 turns keep-alive off. */
@@ -107,6 +107,12 @@ export type Packet = InboundPacket | OutboundPacket;
 
 /** The SUBACK code of a refused subscription. */
 export const SUBSCRIPTION_REFUSED = 0x80;
+/** In one SUBSCRIBE or UNSUBSCRIBE; it bounds the SUBACK that is accepted. The agent has four. */
+export const MAX_SUBSCRIPTIONS = 32;
+/** A string or a will's payload, UTF-8. [MQTT 1.5.3] */
+export const MAX_STRING_BYTES = 0xffff;
+/** [MQTT 2.2.3] */
+export const MAX_REMAINING_LENGTH = 268_435_455;
 
 /** Whole packets to bytes and back; stateless between calls. */
 export interface MqttCodec {

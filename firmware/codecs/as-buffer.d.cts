@@ -1,0 +1,2 @@
+declare function asBuffer(bytes: Uint8Array): Uint8Array;
+export = asBuffer;

@@ -1,0 +1,5 @@
+'use strict';
+const ignore = () => undefined;
+
+/** Debug output of mqtt-packet: none. */
+module.exports = () => ignore;

@@ -1,0 +1,3 @@
+'use strict';
+/** mqtt-packet's parser extends this class; the codec overrides `emit`, so nobody listens. */
+exports.EventEmitter = class EventEmitter {};
