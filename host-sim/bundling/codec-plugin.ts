@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import type { Plugin } from 'esbuild';
 
-import { AMENDMENTS, SHIMS } from '../../firmware/codecs/bundling.ts';
+import { AMENDMENTS, SHIMS } from './codec-amendments.ts';
 import { projectPath } from '../board/project-path.ts';
 
 /** Puts the shims of `firmware/codecs` in place of what mqtt-packet and tweetnacl-util import, and amends their sources. */
@@ -30,7 +30,7 @@ function amend(file: string, source: string): { contents: string; loader: 'js' }
   for (const { find, count, replace } of AMENDMENTS.filter((amendment) => amendment.file === file)) {
     const found = contents.match(find)?.length ?? 0;
     if (found !== count) {
-      const text = `${file} is not as it was (${find} is there ${found} times, not ${count}): look at firmware/codecs/bundling.ts`;
+      const text = `${file} is not as it was (${find} is there ${found} times, not ${count}): look at host-sim/bundling/codec-amendments.ts`;
       return { errors: [{ text }] };
     }
     contents = contents.replace(find, () => replace);

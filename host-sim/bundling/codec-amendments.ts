@@ -1,8 +1,6 @@
-/**
- * What a bundler must do to the two npm packages so that they run on XS. `host-sim/bundling/codec-plugin.ts` does it with esbuild.
- */
+/** What must be done to mqtt-packet and tweetnacl-util so that they run on XS; `codec-plugin.ts` does it with esbuild. */
 
-/** What the packages import, and the file of this folder that stands in for it. */
+/** What the packages import, and the file in `firmware/codecs` that stands in for it. */
 export const SHIMS: Readonly<Record<string, string>> = {
   buffer: 'shims/buffer.cjs',
   bl: 'shims/bl.cjs',
