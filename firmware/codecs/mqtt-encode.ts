@@ -44,6 +44,8 @@ function publishToWire({ topic, payload, qos, dup, retain, packetId }: Publish):
 }
 
 function connectToWire({ clientId, username, password, clean, keepAliveSeconds, will }: Connect): object {
+  // [MQTT-3.1.3-8]
+  if (clientId === '' && !clean) throw new RangeError('clientId: expected text where the session is not clean');
   return {
     cmd: 'connect',
     protocolId: 'MQTT',

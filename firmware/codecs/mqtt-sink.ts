@@ -29,7 +29,7 @@ export class MqttSink {
   take(): Uint8Array {
     const bytes = this.#bytes;
     if (bytes === undefined || bytes.length !== this.#byteCount) throw new TypeError('packet: its length is not what its header says');
-    return bytes.length === 2 ? bytes.slice() : bytes;
+    return bytes.length === 2 ? new Uint8Array(bytes) : bytes;
   }
 
   #begin(firstByte: number, remainingLength: Uint8Array): void {

@@ -3,7 +3,7 @@ import Parser, { type ParsedPacket } from 'mqtt-packet/parser';
 import writeToStream from 'mqtt-packet/writeToStream';
 
 import { LatchkeyError } from '../agent/errors.ts';
-import { checkFirstByte, checkRemainingLength } from '../agent/mqtt/fixed-header.ts';
+import { checkFirstByte, checkRemainingLength, MAX_FIXED_HEADER_BYTES } from '../agent/mqtt/fixed-header.ts';
 import type { InboundPacket, MqttCodec, OutboundPacket, Qos } from '../agent/mqtt/packets.ts';
 import { isTopicName } from '../agent/mqtt/topic-name.ts';
 import { toWire } from './mqtt-encode.ts';
@@ -24,24 +24,22 @@ export class MqttPacketCodec implements MqttCodec {
   }
 
   decode(bytes: Uint8Array): InboundPacket {
-    if (bytes.length > 0) checkFirstByte(bytes[0]!);
-    const packet = this.#parse(bytes);
-    checkRemainingLength(bytes[0]! >> 4, packet.length);
-    return toPacket(packet, bytes);
+    checkWhole(bytes);
+    return toPacket(this.#parse(bytes), bytes);
   }
 
   #parse(bytes: Uint8Array): ParsedPacket {
     const parser = this.#parser;
     try {
-      const left = parser.parse(bytes);
+      parser.parse(bytes);
       const packet = parser.take();
-      if (packet !== undefined && left === 0) return packet;
+      if (packet !== undefined) return packet;
+      throw malformed();
     } catch (cause) {
+      // After an error it would read the next packet from the wrong place.
       this.#parser = new PacketParser();
       throw cause instanceof LatchkeyError ? cause : malformed(cause);
     }
-    this.#parser = new PacketParser();
-    throw malformed();
   }
 }
 
@@ -56,7 +54,6 @@ class PacketParser extends Parser {
 
   override emit(event: 'packet' | 'error', value: ParsedPacket | Error): boolean {
     if (event === 'error') throw value;
-    if (this.#packet !== undefined) throw new Error('more than one packet');
     this.#packet = value as ParsedPacket;
     return true;
   }
@@ -66,6 +63,28 @@ class PacketParser extends Parser {
     this.#packet = undefined;
     return packet;
   }
+}
+
+/** The parser keeps what is missing or left over for its next call, so it is given one whole packet or nothing. @throws ERR_PROTOCOL */
+function checkWhole(bytes: Uint8Array): void {
+  const firstByte = bytes[0];
+  if (firstByte === undefined) throw notWhole(bytes);
+  checkFirstByte(firstByte);
+  let remaining = 0;
+  let at = 1;
+  let byte: number | undefined;
+  do {
+    byte = bytes[at];
+    if (byte === undefined || at === MAX_FIXED_HEADER_BYTES) throw notWhole(bytes);
+    remaining |= (byte & 0x7f) << (7 * (at - 1));
+    at++;
+  } while (byte > 0x7f);
+  if (at + remaining !== bytes.length) throw notWhole(bytes);
+  checkRemainingLength(firstByte >> 4, remaining);
+}
+
+function notWhole(bytes: Uint8Array): LatchkeyError {
+  return new LatchkeyError('ERR_PROTOCOL', `${bytes.length} bytes are not one whole packet`);
 }
 
 /** What the parser leaves unchecked is checked here. @throws ERR_PROTOCOL */
