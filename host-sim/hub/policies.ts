@@ -12,7 +12,7 @@ export interface Policy {
 const DEFAULT_PERMISSIONS: Readonly<Record<string, readonly Permission[]>> = {
   iothubowner: ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect', 'ModuleConnect'],
   service: ['ServiceConnect'],
-  device: ['DeviceConnect', 'ModuleConnect'],
+  device: ['DeviceConnect'],
   registryRead: ['RegistryRead'],
   registryReadWrite: ['RegistryRead', 'RegistryWrite'],
 };
