@@ -3,8 +3,9 @@
  * - `ERR_CONFIG`: a configuration or an argument of the application that can never work.
  * - `ERR_PROTOCOL`: a peer sent bytes that its protocol forbids.
  * - `ERR_PROPERTY`: a message property that cannot travel in a topic.
+ * - `ERR_MESSAGE_SIZE`: a message larger than IoT Hub takes.
  */
-export type ErrorCode = 'ERR_CONFIG' | 'ERR_PROTOCOL' | 'ERR_PROPERTY';
+export type ErrorCode = 'ERR_CONFIG' | 'ERR_PROTOCOL' | 'ERR_PROPERTY' | 'ERR_MESSAGE_SIZE';
 
 /** The one error class of the agent. Its text never holds a secret. */
 export class LatchkeyError extends Error {
