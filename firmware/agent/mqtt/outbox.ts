@@ -34,6 +34,8 @@ export class Outbox {
   #inFlight = 0;
   #unacknowledged = 0;
   #lastPacketId = 0;
+  /** The counter has met an id in use: from then on, until the queue is empty, every id is looked up. */
+  #wentRound = false;
 
   constructor(capacity: number, window: number) {
     this.#capacity = capacity;
@@ -119,12 +121,15 @@ export class Outbox {
 
   /** When the message that has waited longest on `connection` was sent; Infinity when none waits. */
   oldestSentAtMs(connection: number): number {
-    for (let i = 0; i < this.#count; i++) {
+    let oldest = Infinity;
+    let left = this.#inFlight;
+    for (let i = 0; left > 0 && i < this.#count; i++) {
       const entry = this.#at(i);
-      if (entry?.state === SENT && entry.sentOn === connection) return entry.sentAtMs;
-      if (entry?.state === QUEUED && i >= this.#cursor) break;
+      if (entry?.state !== SENT) continue;
+      left -= 1;
+      if (entry.sentOn === connection && entry.sentAtMs < oldest) oldest = entry.sentAtMs;
     }
-    return Infinity;
+    return oldest;
   }
 
   /** An id in no use by a message of the outbox; ids wrap from 65535 to 1. */
@@ -136,12 +141,12 @@ export class Outbox {
   }
 
   #isTaken(packetId: number): boolean {
-    // Entries with an id stand before the cursor, or wait to be sent again.
+    // Ids are given in the order of the queue: going round, the head's is the first that the counter meets.
+    if (!this.#wentRound && this.#at(0)?.packetId !== packetId) return false;
+    this.#wentRound = true;
     for (let i = 0; i < this.#count; i++) {
       const entry = this.#at(i);
-      if (entry === undefined) continue;
-      if (entry.packetId === packetId && entry.state !== DONE) return true;
-      if (entry.packetId === 0 && entry.qos === 1) return false;
+      if (entry?.packetId === packetId && entry.state !== DONE) return true;
     }
     return false;
   }
@@ -155,6 +160,7 @@ export class Outbox {
       this.#count -= 1;
       if (this.#cursor > 0) this.#cursor -= 1;
     }
+    if (this.#count === 0) this.#wentRound = false;
   }
 
   #at(offset: number): OutboxEntry | undefined {
