@@ -18,13 +18,14 @@ export function encodeBase64(bytes: Uint8Array): string {
 
 /** @throws ERR_PROTOCOL for text that is not base64 with padding. The text is not repeated: it may be a secret. */
 export function decodeBase64(text: string): Uint8Array {
+  if (text.length % 4 !== 0) throw notBase64();
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  const bytes = new Uint8Array(Math.max(0, Math.floor(text.length / 4) * 3 - padding));
+  const bytes = new Uint8Array((text.length / 4) * 3 - padding);
   let at = 0;
   for (let start = 0; start < text.length; start += PIECE_CHARACTERS) {
     const piece = decodePiece(text.slice(start, start + PIECE_CHARACTERS));
-    const whole = piece.length === PIECE_BYTES;
-    if (!whole && start + PIECE_CHARACTERS < text.length) throw notBase64();
+    const isLast = start + PIECE_CHARACTERS >= text.length;
+    if (!isLast && piece.length < PIECE_BYTES) throw notBase64();
     bytes.set(piece, at);
     at += piece.length;
   }
