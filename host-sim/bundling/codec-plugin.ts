@@ -25,7 +25,8 @@ export function codecPlugin(): Plugin {
   };
 }
 
-function amend(file: string, source: string): { contents: string; loader: 'js' } | { errors: { text: string }[] } {
+/** The source of `file` as it goes into the bundle, or why not. */
+export function amend(file: string, source: string): { contents: string; loader: 'js' } | { errors: { text: string }[] } {
   let contents = source;
   for (const { find, count, replace } of AMENDMENTS.filter((amendment) => amendment.file === file)) {
     const found = contents.match(find)?.length ?? 0;
