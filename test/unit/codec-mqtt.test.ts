@@ -4,7 +4,7 @@ import type { Packet as WirePacket } from 'mqtt-packet';
 
 import type { InboundPacket, OutboundPacket, Publish } from '../../firmware/agent/mqtt/packets.ts';
 import { fromHex, hex, loadCodecs, REALMS, thrown, type Codecs } from './codec-realms.ts';
-import { INBOUND, MALFORMED, OUTBOUND } from './codec-vectors.ts';
+import { INBOUND, LONG_OUTBOUND, MALFORMED, OUTBOUND } from './codec-vectors.ts';
 
 /** A packet with its arrays as hexadecimal text, so that arrays of another realm compare. */
 function plain(packet: InboundPacket): object {
@@ -67,7 +67,7 @@ describe.each(REALMS)('the MQTT codec %s', (realm) => {
     codec = new codecs.MqttPacketCodec();
   });
 
-  test.each(OUTBOUND)('[MQTT-%s] encodes %s to the bytes of the specification and of mqtt-packet on Node', (_section, _name, packet, bytes) => {
+  test.each([...OUTBOUND, ...LONG_OUTBOUND()])('[MQTT-%s] encodes %s to the bytes of the specification and of mqtt-packet on Node', (_section, _name, packet, bytes) => {
     const encoded = codec.encode(packet);
     expect(hex(encoded)).toBe(bytes.replaceAll(' ', ''));
     expect(hex(encoded)).toBe(generatedByMqttPacket(packet));

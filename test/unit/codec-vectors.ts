@@ -1,15 +1,13 @@
 import type { InboundPacket, OutboundPacket } from '../../firmware/agent/mqtt/packets.ts';
 
-/** Bytes written by hand from the tables of MQTT 3.1.1, with the number of the table's section. */
-
-const UTF8 = (text: string) => Buffer.from(text).toString('hex');
+/** Bytes written by hand from the tables of MQTT 3.1.1, with the number of the table's section. The board runs them too. */
 
 export const OUTBOUND: readonly (readonly [section: string, name: string, packet: OutboundPacket, bytes: string])[] = [
   [
     '3.1',
     'CONNECT with a password and a kept session',
     { type: 'connect', clientId: 'dev1', username: 'h/dev1', password: 'tok', clean: false, keepAliveSeconds: 240 },
-    `10 1d 0004 4d515454 04 c0 00f0 0004 ${UTF8('dev1')} 0006 ${UTF8('h/dev1')} 0003 ${UTF8('tok')}`,
+    `10 1d 0004 4d515454 04 c0 00f0 0004 64657631 0006 682f64657631 0003 746f6b`,
   ],
   [
     '3.1',
@@ -60,7 +58,7 @@ export const OUTBOUND: readonly (readonly [section: string, name: string, packet
     '3.3',
     'PUBLISH with QoS 0 and no payload',
     { type: 'publish', topic: '$iothub/twin/GET/?$rid=1', payload: new Uint8Array(0), qos: 0, dup: false, retain: false },
-    `30 1a 0018 ${UTF8('$iothub/twin/GET/?$rid=1')}`,
+    `30 1a 0018 24696f746875622f7477696e2f4745542f3f247269643d31`,
   ],
   [
     '2.2.3',
@@ -73,18 +71,6 @@ export const OUTBOUND: readonly (readonly [section: string, name: string, packet
     'PUBLISH with a remaining length of 128',
     { type: 'publish', topic: 'a', payload: new Uint8Array(125), qos: 0, dup: false, retain: false },
     `30 8001 0001 61 ${'00'.repeat(125)}`,
-  ],
-  [
-    '2.2.3',
-    'PUBLISH with a remaining length of 16383',
-    { type: 'publish', topic: 'a', payload: new Uint8Array(16380), qos: 0, dup: false, retain: false },
-    `30 ff7f 0001 61 ${'00'.repeat(16380)}`,
-  ],
-  [
-    '2.2.3',
-    'PUBLISH with a remaining length of 16384',
-    { type: 'publish', topic: 'a', payload: new Uint8Array(16381), qos: 0, dup: false, retain: false },
-    `30 808001 0001 61 ${'00'.repeat(16381)}`,
   ],
   [
     '1.5.3',
@@ -109,6 +95,22 @@ export const OUTBOUND: readonly (readonly [section: string, name: string, packet
   ['3.10', 'UNSUBSCRIBE with two filters', { type: 'unsubscribe', packetId: 1, topics: ['a/b', 'c/d'] }, 'a2 0c 0001 0003 612f62 0003 632f64'],
   ['3.12', 'PINGREQ', { type: 'pingreq' }, 'c0 00'],
   ['3.14', 'DISCONNECT', { type: 'disconnect' }, 'e0 00'],
+];
+
+/** Too long for the board's heap beside everything else. */
+export const LONG_OUTBOUND = (): readonly (readonly [section: string, name: string, packet: OutboundPacket, bytes: string])[] => [
+  [
+    '2.2.3',
+    'PUBLISH with a remaining length of 16383',
+    { type: 'publish', topic: 'a', payload: new Uint8Array(16380), qos: 0, dup: false, retain: false },
+    `30 ff7f 0001 61 ${'00'.repeat(16380)}`,
+  ],
+  [
+    '2.2.3',
+    'PUBLISH with a remaining length of 16384',
+    { type: 'publish', topic: 'a', payload: new Uint8Array(16381), qos: 0, dup: false, retain: false },
+    `30 808001 0001 61 ${'00'.repeat(16381)}`,
+  ],
 ];
 
 export const INBOUND: readonly (readonly [section: string, name: string, bytes: string, packet: InboundPacket])[] = [
