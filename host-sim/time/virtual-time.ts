@@ -13,6 +13,8 @@ export interface DrivenBoardOptions {
   readonly onLine?: (text: string) => void;
   /** The board ended; `error` when it broke the protocol of the channel. */
   readonly onClosed?: (error: Error | undefined) => void;
+  /** What the board's clock shows at monotonic 0, when it is not the right time. */
+  readonly wallMs?: number;
   /** Any other frame that is neither line nor network, the answer to `dump`. */
   readonly onFrame?: (frame: BoardFrame) => void;
 }
@@ -47,7 +49,7 @@ export class VirtualTime {
 
   /** Puts a board that waits for its `start` under this driver. */
   addBoard(channel: BoardChannel, options: DrivenBoardOptions = {}): BoardHandle {
-    const board = new LockstepBoard(channel, this.#clock.now() - this.#clock.monotonicMs());
+    const board = new LockstepBoard(channel, options.wallMs ?? this.#clock.now() - this.#clock.monotonicMs());
     const sockets = this.#network.attach((frame) => board.post(frame));
     const seat: Seat = { ...options, board, sockets };
     board.onStray = (frame) => this.#take(seat, frame);

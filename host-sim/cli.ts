@@ -1,0 +1,48 @@
+import { Command, CommanderError } from 'commander';
+import { addDeviceCommand } from './commands/device.ts';
+import { addSimCommand } from './commands/sim.ts';
+import { killRunningBoards } from './simulation/running-boards.ts';
+import { makeStyle, sayLine, type CliContext } from './terminal/cli-context.ts';
+import { describeError, EXIT, exitCodeOf } from './terminal/cli-error.ts';
+import { openProcessContext } from './terminal/process-context.ts';
+
+/** Adds one command to the program; every file in commands/ exports one of these. */
+export type AddCommand = (program: Command, context: CliContext) => void;
+
+const COMMANDS: readonly AddCommand[] = [addSimCommand, addDeviceCommand];
+
+/** The `latchkey` program. `args` are those behind the program's name. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  const program = new Command('latchkey');
+  program
+    .description('An Azure IoT Hub device agent for small microcontrollers, and the simulator to run it on a laptop.')
+    .version('0.1.0', '--version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .showHelpAfterError('(--help shows what there is)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  for (const add of COMMANDS) add(program, context);
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    sayLine(context, makeStyle({ ...context, stdout: context.stderr }).red(describeError(error)));
+    return exitCodeOf(error);
+  }
+}
+
+/** Runs the program in this process; the caller exits with what it returns. */
+export async function runProcess(args: readonly string[]): Promise<number> {
+  const context = openProcessContext(killRunningBoards);
+  const exitCode = await runCli(args, context);
+  // What was written to a pipe leaves before the process does.
+  await Promise.all([context.stdout, context.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
+  return exitCode;
+}

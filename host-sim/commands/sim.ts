@@ -1,0 +1,146 @@
+import { Option, type Command } from 'commander';
+import { toJsonLine, type SimulationEvent, type SummaryEvent } from '../simulation/events.ts';
+import { SCENARIO_NAMES, type ScenarioName, type SimulationOptions } from '../simulation/options.ts';
+import type { SimulationResult } from '../simulation/simulation.ts';
+import { isTerminal, makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
+import { EXIT, type ExitCode } from '../terminal/cli-error.ts';
+import { dateMs, durationMs, durationOption, port, wholeNumber, wholeSeconds } from '../terminal/option-values.ts';
+import { formatBanner, formatSummary } from '../terminal/simulation-banner.ts';
+import { SimulationRenderer } from '../terminal/simulation-renderer.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+const MAX_RUN_MS = 9 * 365 * DAY_MS;
+const MAX_TOKEN_LIFE_SECONDS = 365 * 86_400;
+const MIN_TOKEN_LIFE_SECONDS = 5;
+/** Processes on one machine. */
+const MAX_DEVICES = 200;
+
+/** What commander makes of the command line. */
+interface SimFlags {
+  readonly duration?: number;
+  readonly tokenTtl: number;
+  readonly grace: number;
+  readonly telemetryInterval: number;
+  readonly devices: number;
+  readonly port: number;
+  readonly delay: number;
+  readonly seed?: number;
+  readonly virtualTime?: true;
+  readonly bits: '32' | '64';
+  readonly keep?: string;
+  readonly cuts: number;
+  readonly scenario?: ScenarioName;
+  readonly deviceClock?: number;
+  readonly pipeline?: true;
+  readonly json?: true;
+}
+
+const EXAMPLES = `Examples:
+  npm run sim                                        one device, until Ctrl-C
+  npm run sim -- --duration 120s --token-ttl 20s --delay 50ms --telemetry-interval 10ms
+  npm run sim -- --duration 5m --cuts 30 --seed 7    thirty breaks of the link, the same ones each time
+  npm run sim -- --duration 2m --scenario wrong-key  renewals that the hub refuses for a while
+  npm run sim -- --virtual-time --duration 1d        a day in minutes
+`;
+
+export function addSimCommand(program: Command, context: CliContext): void {
+  program
+    .command('sim')
+    .description('Runs a hub and virtual devices: the firmware on the XS engine, over TLS and MQTT, renewing its tokens.')
+    .addHelpText('before', EXAMPLES)
+    .option('--duration <time>', 'how long the devices send; the run ends when all is acknowledged (default: until Ctrl-C)', durationMs(1000, MAX_RUN_MS))
+    .addOption(durationOption('--token-ttl <time>', 'life of a token, 5s to 365d', wholeSeconds(MIN_TOKEN_LIFE_SECONDS, MAX_TOKEN_LIFE_SECONDS), '60s'))
+    .addOption(durationOption('--grace <time>', 'how long the hub keeps a connection after its token has ended', durationMs(0, DAY_MS), '5m'))
+    .addOption(durationOption('--telemetry-interval <time>', 'time between two messages of a device', durationMs(1, DAY_MS), '1s'))
+    .option('--devices <n>', 'how many devices', wholeNumber(1, MAX_DEVICES), 1)
+    .option('--port <n>', "the hub's port, 0 for any free one", port, 18_883)
+    .addOption(durationOption('--delay <time>', 'one-way delay of the link between devices and hub', durationMs(0, 60_000), '0ms'))
+    .option('--seed <n>', 'makes chance repeat', wholeNumber(0, 2 ** 31 - 1))
+    .option('--cuts <n>', 'break the link at so many random moments', wholeNumber(0, 10_000), 0)
+    .addOption(new Option('--scenario <name>', 'make the hub refuse renewals for a while').choices(SCENARIO_NAMES))
+    .option('--virtual-time', 'jump from event to event instead of waiting; the same seed gives the same run')
+    .addOption(new Option('--bits <n>', 'the board as a 64-bit program, or as a 32-bit one as on the chip').choices(['32', '64']).default('64'))
+    .option('--device-clock <date>', "what the devices' clocks show at start, such as 1970-01-01", dateMs)
+    .option('--pipeline', 'send messages behind the CONNECT of a renewal without waiting for its answer')
+    .option('--keep <folder>', "keep the devices' files there: settings, flash, keys")
+    .option('--json', 'one JSON object a line on stdout, the summary last')
+    .action((flags: SimFlags) => runSim(flags, context));
+}
+
+async function runSim(flags: SimFlags, context: CliContext): Promise<void> {
+  const options = toOptions(flags);
+  const { simulate } = await import('../simulation/simulation.ts');
+  const view = flags.json === true ? jsonView(context) : linesView(context, options);
+  const result = await simulate(options, {
+    ...view,
+    onProgress: (text) => sayLine(context, `latchkey: ${text} …`),
+    interrupted: context.interrupted,
+  });
+  context.exitCode = exitCodeFor(result);
+}
+
+interface View {
+  readonly onEvent: (event: SimulationEvent) => void;
+  readonly onGuest?: (guest: { readonly deviceId: string; readonly keyBase64: string }) => void;
+}
+
+function jsonView(context: CliContext): View {
+  return {
+    onEvent(event) {
+      const line = toJsonLine(event);
+      if (line !== undefined) printJson(context, line);
+    },
+  };
+}
+
+/** The connection string of the guest is shown on a terminal and nowhere else: it holds a key. */
+function linesView(context: CliContext, options: SimulationOptions): View {
+  const style = makeStyle(context);
+  const renderer = new SimulationRenderer(style, options.isVirtual);
+  const isForPerson = isTerminal(context) && context.stderr.isTTY === true;
+  let guest: Parameters<NonNullable<View['onGuest']>>[0] | undefined;
+  return {
+    ...(isForPerson && { onGuest: (made) => void (guest = made) }),
+    onEvent(event) {
+      if (event.source === 'simulation' && event.body.event === 'started') return sayLine(context, formatBanner(event.body, options, guest, style));
+      if (event.source === 'simulation' && event.body.event === 'summary') return printLine(context, formatSummary(event.body, style));
+      const line = renderer.render(event);
+      if (line !== undefined) printLine(context, line);
+    },
+  };
+}
+
+function exitCodeFor({ ending, summary }: SimulationResult): ExitCode {
+  switch (ending) {
+    case 'interrupted':
+      return EXIT.interrupted;
+    case 'timed-out':
+      return EXIT.timedOut;
+    case 'board-failed':
+      return EXIT.failed;
+    case 'complete':
+      return isClean(summary) ? EXIT.ok : EXIT.failed;
+  }
+}
+
+const isClean = ({ sent, acked, lost }: SummaryEvent): boolean => lost === 0 && acked === sent;
+
+function toOptions(flags: SimFlags): SimulationOptions {
+  return {
+    durationMs: flags.duration,
+    tokenLifeSeconds: flags.tokenTtl,
+    graceMs: flags.grace,
+    telemetryIntervalMs: flags.telemetryInterval,
+    deviceCount: flags.devices,
+    port: flags.port,
+    delayMs: flags.delay,
+    seed: flags.seed,
+    isVirtual: flags.virtualTime === true,
+    bits: flags.bits === '32' ? 32 : 64,
+    keepFolder: flags.keep,
+    cutCount: flags.cuts,
+    scenario: flags.scenario,
+    deviceClockMs: flags.deviceClock,
+    pipeline: flags.pipeline === true,
+  };
+}

@@ -1,0 +1,72 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeKeyFile } from '../board/key-file.ts';
+import { writeSettings } from '../board/settings.ts';
+
+/** The key-value domain that the application reads (firmware/app/settings.ts). */
+const DOMAIN = 'latchkey';
+/** The signer's slot of the device key. */
+const KEY_SLOT = 0;
+
+/** What a device is to do; the application's defaults hold for what is absent. */
+export interface DeviceSetup {
+  /** Host name of the hub, in token and user name. */
+  readonly hub: string;
+  readonly deviceId: string;
+  readonly moduleId?: string | undefined;
+  /** Host that TLS goes to, when it is not the hub. */
+  readonly gateway?: string | undefined;
+  readonly port: number;
+  /** Trust anchors, DER. */
+  readonly roots: readonly Uint8Array[];
+  readonly tokenLifeSeconds?: number | undefined;
+  readonly telemetryIntervalMs?: number | undefined;
+  /** 0: until it is stopped. */
+  readonly durationMs?: number | undefined;
+  readonly payloadBytes?: number | undefined;
+  readonly qos?: 0 | 1 | undefined;
+  readonly pipeline?: boolean | undefined;
+  /** `host` or `host:port`. */
+  readonly ntp?: readonly string[] | undefined;
+  /** `host:port` of an HTTPS server whose `Date` is believed. */
+  readonly date?: string | undefined;
+  readonly credential: DeviceCredential;
+}
+
+export type DeviceCredential =
+  /** The key goes into the key file, which only C reads, and nowhere else. */
+  | { readonly type: 'key'; readonly keyBase64: string; readonly policyName?: string | undefined }
+  | { readonly type: 'token'; readonly token: string };
+
+/** Makes the folder of a device: settings and key file; a flash that is there stays. @throws KeyFileError */
+export function writeDeviceFolder(folder: string, setup: DeviceSetup): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { credential } = setup;
+  if (credential.type === 'key') {
+    const module = setup.moduleId === undefined ? '' : `/modules/${setup.moduleId}`;
+    const prefixes = [`${setup.hub}/devices/${setup.deviceId}${module}`];
+    writeKeyFile(join(folder, 'keys.bin'), [{ slot: KEY_SLOT, keyBase64: credential.keyBase64, prefixes }]);
+  }
+  const texts: Readonly<Record<string, string | number | undefined>> = {
+    hub: setup.hub,
+    gateway: setup.gateway,
+    port: setup.port,
+    device: setup.deviceId,
+    module: setup.moduleId,
+    ttl: setup.tokenLifeSeconds,
+    interval: setup.telemetryIntervalMs,
+    duration: setup.durationMs,
+    size: setup.payloadBytes,
+    qos: setup.qos,
+    pipeline: setup.pipeline === undefined ? undefined : Number(setup.pipeline),
+    ntp0: setup.ntp?.[0],
+    ntp1: setup.ntp?.[1],
+    date: setup.date,
+    skn: credential.type === 'key' ? credential.policyName : undefined,
+    token: credential.type === 'token' ? credential.token : undefined,
+  };
+  const values: Record<string, string | Uint8Array> = {};
+  for (const [key, value] of Object.entries(texts)) if (value !== undefined) values[key] = String(value);
+  for (const [index, root] of setup.roots.entries()) values[`root${index}`] = root;
+  writeSettings(join(folder, 'settings.kv'), { [DOMAIN]: values });
+}

@@ -1,0 +1,32 @@
+/** What a run of the simulator is made of; every field is set (see commands/sim.ts for the defaults). */
+export interface SimulationOptions {
+  /** How long the devices send; `undefined`: until they are stopped. */
+  readonly durationMs: number | undefined;
+  readonly tokenLifeSeconds: number;
+  /** How long the hub keeps a connection whose token has ended. */
+  readonly graceMs: number;
+  readonly telemetryIntervalMs: number;
+  readonly deviceCount: number;
+  /** The hub's; 0 takes a free one. */
+  readonly port: number;
+  /** One-way delay of the link. */
+  readonly delayMs: number;
+  /** Makes chance repeat: jitter on the boards, cuts of the link. `undefined`: from the system. */
+  readonly seed: number | undefined;
+  readonly isVirtual: boolean;
+  readonly bits: 32 | 64;
+  /** Folder that the devices' files are kept in; `undefined`: a temporary one that is removed. */
+  readonly keepFolder: string | undefined;
+  /** Breaks of the link at random moments of the run. */
+  readonly cutCount: number;
+  readonly scenario: ScenarioName | undefined;
+  /** What the boards' clocks show at start, milliseconds since 1970; `undefined`: the right time. */
+  readonly deviceClockMs: number | undefined;
+  /** Send QoS 1 messages behind the CONNECT of a renewal. */
+  readonly pipeline: boolean;
+}
+
+/** Refused renewals, by their cause. */
+export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock'] as const;
+
+export type ScenarioName = (typeof SCENARIO_NAMES)[number];

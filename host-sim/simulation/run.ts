@@ -1,0 +1,22 @@
+import type { BuiltFirmware } from './firmware.ts';
+import type { DeviceRecord } from './board-events.ts';
+
+/** How long boards may take to end by themselves once they were asked to, in real time. */
+export const STOP_LIMIT_MS = 6000;
+
+/** One device that is to run: its record, its folder and its chance. */
+export interface DevicePlan {
+  readonly record: DeviceRecord;
+  readonly folder: string;
+  readonly seed: number | undefined;
+}
+
+/** What a runner, real or virtual, needs. */
+export interface RunPlan {
+  readonly devices: readonly DevicePlan[];
+  readonly firmware: BuiltFirmware;
+  /** The boards' clocks at start; `undefined`: right. */
+  readonly deviceClockMs: number | undefined;
+  /** Aborted: stop the boards in order, then by force. */
+  readonly stop: AbortSignal;
+}

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodeKey, generateKeyPair, type KeyPair } from '../hub/symmetric-key.ts';
+import { seededRandom } from '../time/seeded-random.ts';
+import { DeviceRecord } from './board-events.ts';
+import { writeDeviceFolder } from './device-folder.ts';
+import type { SimulationEvent, StartedEvent, SummaryEvent, Tell } from './events.ts';
+import { buildFirmwareForBoard } from './firmware.ts';
+import { createHubSide, GUEST_DEVICE_ID, HUB_NAME, SERVER_NAMES, type HubSide, type Place } from './hub-side.ts';
+import { openLocalPki, type LocalPki } from './local-pki.ts';
+import type { SimulationOptions } from './options.ts';
+import type { DevicePlan } from './run.ts';
+import { planCuts, planScenario } from './scenarios.ts';
+import { chooseClock, openWorld, type World } from './world.ts';
+
+/** Of virtual runs without a seed: they repeat all the same. */
+const DEFAULT_VIRTUAL_SEED = 1;
+/** Seeds of devices are this far apart, so that runs with neighbouring seeds have none in common. */
+const SEED_STRIDE = 10_007;
+/** How long after its duration a run waits for the last acknowledgements. */
+const LAST_ACKNOWLEDGEMENTS_MS = 60_000;
+
+/** Who watches a run, and may end it. */
+export interface SimulationHost {
+  readonly onEvent: (event: SimulationEvent) => void;
+  /** A line for people before each long step. */
+  readonly onProgress: (text: string) => void;
+  /** The device for the user's own clients, before the run begins. Its key is for a person's eyes only. */
+  readonly onGuest?: (guest: GuestDevice) => void;
+  /** Aborted to end the run early; the summary comes all the same. */
+  readonly interrupted: AbortSignal;
+}
+
+export interface GuestDevice {
+  readonly deviceId: string;
+  readonly keyBase64: string;
+}
+
+export interface SimulationResult {
+  readonly summary: SummaryEvent;
+  readonly ending: 'complete' | 'interrupted' | 'timed-out' | 'board-failed';
+}
+
+/** Builds what is needed and runs hub and devices; when it resolves all is over and no process is left. @throws what building and listening throw */
+export async function simulate(options: SimulationOptions, host: SimulationHost): Promise<SimulationResult> {
+  const seed = options.seed ?? (options.isVirtual ? DEFAULT_VIRTUAL_SEED : undefined);
+  const clock = chooseClock(options.isVirtual);
+  const startMs = clock.monotonicMs();
+  const tell: Tell = (event) => host.onEvent({ ...event, sinceStartMs: clock.monotonicMs() - startMs } as SimulationEvent);
+  const side = createHubSide(clock, options.graceMs, (body) => tell({ source: 'hub', body }));
+  const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
+  const pki = await openLocalPki(SERVER_NAMES, clock.now(), options.isVirtual ? 'virtual' : 'real');
+  const world = await openWorld(options, clock, side, pki);
+  const folder = options.keepFolder ?? mkdtempSync(join(tmpdir(), 'latchkey-sim-'));
+  const stop = new AbortController();
+  const cancels: (() => void)[] = [];
+  let timedOut = false;
+  const interrupt = (): void => {
+    tell({ source: 'simulation', body: { event: 'stopping', reason: 'interrupted' } });
+    stop.abort();
+  };
+  try {
+    const devices = Array.from({ length: options.deviceCount }, (_, index) =>
+      makeDevice(`sim-${index + 1}`, { options, side, pki, world, folder, tell, seed: seed === undefined ? undefined : seed * SEED_STRIDE + index }),
+    );
+    const deviceIds = devices.map(({ record }) => record.deviceId);
+    if (!options.isVirtual) host.onGuest?.(addGuest(side));
+    tell({ source: 'simulation', body: describeStart(options, world, pki, deviceIds, seed) });
+    const plan = { clock, durationMs: options.durationMs, tell };
+    if (options.cutCount > 0) cancels.push(planCuts(world.link, options.cutCount, seed === undefined ? Math.random : seededRandom(seed), plan));
+    if (options.scenario !== undefined) cancels.push(planScenario(options.scenario, side.hub, deviceIds, plan));
+    if (options.durationMs !== undefined) {
+      const limitMs = options.durationMs + LAST_ACKNOWLEDGEMENTS_MS;
+      cancels.push(clock.setTimer(limitMs, () => {
+        timedOut = true;
+        tell({ source: 'simulation', body: { event: 'stopping', reason: 'timed-out' } });
+        stop.abort();
+      }));
+    }
+    if (host.interrupted.aborted) interrupt();
+    host.interrupted.addEventListener('abort', interrupt, { once: true });
+    await world.run({ devices, firmware, deviceClockMs: options.deviceClockMs, stop: stop.signal });
+    const records = devices.map(({ record }) => record);
+    const summary = summarize(side, records);
+    tell({ source: 'simulation', body: summary });
+    const hasFailed = records.some((record) => record.hasFailed);
+    return { summary, ending: host.interrupted.aborted ? 'interrupted' : timedOut ? 'timed-out' : hasFailed ? 'board-failed' : 'complete' };
+  } finally {
+    host.interrupted.removeEventListener('abort', interrupt);
+    for (const cancel of cancels) cancel();
+    await world.close();
+    if (options.keepFolder === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+interface DeviceMaking {
+  readonly options: SimulationOptions;
+  readonly side: HubSide;
+  readonly pki: LocalPki;
+  readonly world: World;
+  readonly folder: string;
+  readonly tell: Tell;
+  readonly seed: number | undefined;
+}
+
+/** Registers one device at the hub and writes its folder. */
+function makeDevice(deviceId: string, { options, side, pki, world, folder, tell, seed }: DeviceMaking): DevicePlan {
+  const keys = options.isVirtual ? repeatableKeys(deviceId, seed) : generateKeyPair();
+  side.hub.registry.add({ deviceId }, { keys });
+  const deviceFolder = join(folder, deviceId);
+  writeDeviceFolder(deviceFolder, {
+    hub: HUB_NAME,
+    deviceId,
+    port: world.deviceDoor.port,
+    roots: [pki.rootDer],
+    tokenLifeSeconds: options.tokenLifeSeconds,
+    telemetryIntervalMs: options.telemetryIntervalMs,
+    durationMs: options.durationMs ?? 0,
+    pipeline: options.pipeline,
+    ntp: world.places.ntp.map(formatPlace),
+    date: `localhost:${world.places.date.port}`,
+    credential: { type: 'key', keyBase64: encodeKey(keys.primary) },
+  });
+  return { record: new DeviceRecord(deviceId, tell), folder: deviceFolder, seed };
+}
+
+/** In virtual time even the keys repeat, so that the whole log does; they open nothing but this run's hub. */
+function repeatableKeys(deviceId: string, seed: number | undefined): KeyPair {
+  const make = (which: string): Uint8Array => createHash('sha256').update(`latchkey virtual ${deviceId} ${seed} ${which}`).digest();
+  return { primary: make('primary'), secondary: make('secondary') };
+}
+
+function addGuest(side: HubSide): GuestDevice {
+  const guest = side.hub.registry.add({ deviceId: GUEST_DEVICE_ID });
+  return { deviceId: GUEST_DEVICE_ID, keyBase64: encodeKey(guest.keys.primary) };
+}
+
+function describeStart(options: SimulationOptions, world: World, pki: LocalPki, devices: readonly string[], seed: number | undefined): StartedEvent {
+  const { places, deviceDoor } = world;
+  return {
+    event: 'started',
+    hubName: HUB_NAME,
+    hub: formatPlace(places.hub),
+    link: deviceDoor === places.hub ? undefined : formatPlace(deviceDoor),
+    date: formatPlace(places.date),
+    ntp: places.ntp.map(formatPlace),
+    rootFile: pki.rootFile,
+    devices,
+    isVirtual: options.isVirtual,
+    bits: options.bits,
+    seed,
+  };
+}
+
+const formatPlace = ({ address, port }: Place): string => `${address}:${port}`;
+
+function summarize(side: HubSide, records: readonly DeviceRecord[]): SummaryEvent {
+  const sent = records.reduce((sum, { counts }) => sum + counts.sent, 0);
+  const acked = records.reduce((sum, { counts }) => sum + counts.acked, 0);
+  const counts = side.ledger.counts();
+  return {
+    event: 'summary',
+    sent,
+    acked,
+    received: counts.received,
+    // A board that was killed may have sent more than it had told of.
+    lost: Math.max(0, sent - counts.received),
+    duplicated: counts.duplicated,
+    renewals: counts.renewals,
+    connects: counts.connects,
+    maxGapMs: Math.round(counts.maxGapMs * 10) / 10,
+    oldClosedBeforeNew: counts.oldClosedBeforeNew,
+  };
+}

@@ -1,0 +1,66 @@
+/** What the process says to the shell. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  /** Configuration refused: a file, a connection string, a key, a missing tool. */
+  configuration: 3,
+  /** A port or a peer cannot be had. */
+  unreachable: 4,
+  timedOut: 124,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export type CliErrorCode =
+  | 'ERR_BOARD_ENDED'
+  | 'ERR_CONNECTION_STRING'
+  | 'ERR_FILE'
+  | 'ERR_KEY'
+  | 'ERR_NAME'
+  | 'ERR_ROOTS'
+  | 'ERR_SCENARIO'
+  | 'ERR_TIMED_OUT'
+  | 'ERR_TOOLS';
+
+/** An expected failure of a command, with the way out. The text never holds a key, a token or a signature. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly code: CliErrorCode;
+  readonly exitCode: ExitCode;
+  /** What to do about it, one sentence. */
+  readonly remedy: string;
+
+  constructor(code: CliErrorCode, exitCode: ExitCode, message: string, remedy: string, options?: { readonly cause: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.exitCode = exitCode;
+    this.remedy = remedy;
+  }
+}
+
+/** Codes of the hub (hub-error.ts) and of the system that mean "not reachable"; other coded errors are refused configuration. */
+const UNREACHABLE_CODES = new Set(['ERR_PORT_IN_USE', 'ERR_PORT_FORBIDDEN', 'ERR_ADDRESS', 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ECONNREFUSED']);
+
+interface ExplainedError extends Error {
+  readonly code: string;
+  readonly remedy: string;
+}
+
+function isExplained(error: unknown): error is ExplainedError {
+  return error instanceof Error && 'code' in error && 'remedy' in error && typeof error.code === 'string' && typeof error.remedy === 'string';
+}
+
+/** The exit code for what a command threw. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CliError) return error.exitCode;
+  if (!isExplained(error)) return EXIT.failed;
+  return UNREACHABLE_CODES.has(error.code) ? EXIT.unreachable : EXIT.configuration;
+}
+
+/** What the user reads: the message, and the remedy on a line of its own. A stack only where the fault is ours. */
+export function describeError(error: unknown): string {
+  if (isExplained(error)) return `error: ${error.message} (${error.code})\n  ${error.remedy}`;
+  return `error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}

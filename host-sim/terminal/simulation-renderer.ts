@@ -1,0 +1,140 @@
+import type { SimulationEvent } from '../simulation/events.ts';
+import type { Style } from './cli-context.ts';
+import { formatDuration } from './duration.ts';
+
+/** Lines about telemetry come at most this often, in real and in virtual time. */
+const TELEMETRY_EVERY_MS = { real: 1000, virtual: 60_000 } as const;
+
+/** Fields of an event that say nothing new on a line that has device and time already. */
+const HIDDEN_FIELDS = new Set(['event', 'at', 'monotonicMs', 'device', 'source']);
+
+type Fields = Readonly<Record<string, unknown>>;
+type EventOf<Source extends SimulationEvent['source']> = Extract<SimulationEvent, { source: Source }>;
+
+/** Draws the event stream of a run for people: one line an event, telemetry gathered. */
+export class SimulationRenderer {
+  readonly #style: Style;
+  readonly #everyMs: number;
+  readonly #counts = new Map<string, { readonly sent: number; readonly acked: number }>();
+  #telemetryShownMs = -Infinity;
+
+  constructor(style: Style, isVirtual: boolean) {
+    this.#style = style;
+    this.#everyMs = isVirtual ? TELEMETRY_EVERY_MS.virtual : TELEMETRY_EVERY_MS.real;
+  }
+
+  /** The line of an event; `undefined` for what is not shown. */
+  render(event: SimulationEvent): string | undefined {
+    const text = this.#describe(event);
+    if (text === undefined) return undefined;
+    const who = 'device' in event ? event.device : event.source;
+    return `${this.#style.dim(formatMoment(event.sinceStartMs))}  ${who.padEnd(8)}  ${text}`;
+  }
+
+  #describe(event: SimulationEvent): string | undefined {
+    switch (event.source) {
+      case 'device':
+        return this.#describeDevice(event);
+      case 'hub':
+        return this.#describeHub(event);
+      case 'board':
+        return this.#describeEnd(event);
+      case 'link':
+        return this.#style.yellow(`cut ${event.body.number} of ${event.body.of}: ${count(event.body.connections, 'connection')} broken`);
+      case 'scenario':
+        return this.#style.yellow(`${event.body.name} ${event.body.event}: ${event.body.text}`);
+      case 'simulation':
+        return event.body.event === 'stopping' ? this.#style.yellow(STOPPING[event.body.reason]) : undefined;
+    }
+  }
+
+  #describeDevice({ device, body, sinceStartMs }: EventOf<'device'>): string | undefined {
+    const { green, red, yellow } = this.#style;
+    const fields: Fields = body;
+    switch (body.event) {
+      case 'clock':
+        return `clock ${fields['level']}`;
+      case 'connecting':
+        return `connecting to ${fields['host']}:${fields['port']}`;
+      case 'connected':
+        return green(`connected${tokenLife(fields)}`);
+      case 'renewed':
+        return green(`token renewed, ${milliseconds(fields['leftMs'])} left on the old one`);
+      case 'refused':
+        return red(`refused (CONNACK ${fields['returnCode']})${fields['online'] === true ? ', the old connection stays in use' : ''}`);
+      case 'credential-refused':
+        return red('the clock is right: the hub refuses the key, the device, or its state');
+      case 'clock-wrong':
+        return yellow(`the clock was wrong by ${milliseconds(fields['offMs'])}`);
+      case 'open-failed':
+        return yellow(`no connection: ${fields['code']}, next try in ${milliseconds(fields['retryMs'])}`);
+      case 'disconnected':
+        return yellow(`connection lost: ${fields['code']}`);
+      case 'telemetry':
+      case 'done':
+        return this.#describeTelemetry(device, fields, body.event === 'done', sinceStartMs);
+      case 'error':
+        return red(`error: ${fields['message'] ?? ''} (${fields['code']})`);
+      case 'report':
+        return undefined;
+      default:
+        return `${body.event}${listFields(fields)}`;
+    }
+  }
+
+  /** The counts of all devices in one line, since devices may be many. */
+  #describeTelemetry(device: string, fields: Fields, isLast: boolean, sinceStartMs: number): string | undefined {
+    this.#counts.set(device, { sent: Number(fields['sent']), acked: Number(fields['acked']) });
+    if (!isLast && sinceStartMs - this.#telemetryShownMs < this.#everyMs) return undefined;
+    this.#telemetryShownMs = sinceStartMs;
+    let [sent, acked] = [0, 0];
+    for (const counts of this.#counts.values()) {
+      sent += counts.sent;
+      acked += counts.acked;
+    }
+    const devices = this.#counts.size === 1 ? '' : `${this.#counts.size} devices: `;
+    return `${devices}${count(acked, 'message')} acknowledged${sent > acked ? `, ${sent - acked} waiting` : ''}`;
+  }
+
+  #describeHub({ body }: EventOf<'hub'>): string | undefined {
+    switch (body.event) {
+      case 'refused':
+        return this.#style.red(`refused ${body.clientId}: ${body.reason} (${body.detail})`);
+      case 'tlsFailed':
+        return this.#style.yellow(`TLS failed with ${body.peer}: ${body.detail} (${body.code})`);
+      default:
+        return undefined;
+    }
+  }
+
+  #describeEnd({ body }: EventOf<'board'>): string | undefined {
+    if (body.exitCode === 0) return undefined;
+    const how = body.signal === null ? `exit code ${body.exitCode}` : body.signal;
+    return this.#style.red(`the board ended with ${how}${body.talk === '' ? '' : `\n${body.talk}`}`);
+  }
+}
+
+const STOPPING = { interrupted: 'stopping; press Ctrl-C again to end at once', 'timed-out': 'the last acknowledgements did not come in time: stopping' } as const;
+
+/** `   12.3s`, `1h 02m 03s`: a column of moments. */
+function formatMoment(sinceStartMs: number): string {
+  if (sinceStartMs < 600_000) return `${(sinceStartMs / 1000).toFixed(1)}s`.padStart(8);
+  const seconds = Math.floor(sinceStartMs / 1000);
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return parts.map((part) => String(part).padStart(2, '0')).join(':').padStart(8);
+}
+
+function tokenLife(fields: Fields): string {
+  return typeof fields['tokenSeconds'] === 'number' ? `, token for ${formatDuration(fields['tokenSeconds'] * 1000)}` : '';
+}
+
+const milliseconds = (value: unknown): string => (typeof value === 'number' ? formatDuration(value) : '?');
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
+function listFields(fields: Fields): string {
+  return Object.entries(fields)
+    .filter(([name]) => !HIDDEN_FIELDS.has(name))
+    .map(([name, value]) => ` ${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join('');
+}
