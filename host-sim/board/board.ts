@@ -48,10 +48,12 @@ export interface BoardReport {
   readonly slotBytes: number;
   readonly chunkBytes: number;
   readonly heapBytes: number;
-  /** High-water marks, garbage included. */
+  /** High-water marks since the start or the report before, garbage included. */
   readonly peakSlots: number;
   readonly peakChunkBytes: number;
   readonly peakHeapBytes: number;
+  /** What the machine took for slots and chunks; it gives nothing back. */
+  readonly reservedBytes: number;
   /** Deepest use of the XS stack, in slots. */
   readonly stackPeak: number;
   /** Property names that the machine added to those in flash; they are never given back. */
@@ -61,6 +63,7 @@ export interface BoardReport {
   readonly garbageCollections: number;
   /** C heap of TLS and the natives; `null` in the `asan` variant. */
   readonly cHeapBytes: number | null;
+  /** Since the start or the report before. */
   readonly cHeapPeakBytes: number | null;
   /** Units so far, natives charged; 32-bit, wraps. */
   readonly computeUnits: number;
@@ -150,11 +153,15 @@ export function startDrivenBoard(options: BoardOptions): DrivenBoard {
   return { pid: pidOf(child), channel, exited, kill: () => void child.kill('SIGKILL') };
 }
 
-/** @throws SyntaxError when the line is no JSON object. */
+/** A line that is no JSON object becomes `{ event: 'unreadable', text }`: what firmware prints must not end the host. */
 export function parseBoardLine(text: string): BoardLine {
-  const value: unknown = JSON.parse(text);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as BoardLine;
-  throw new SyntaxError(`a line of the board is to be a JSON object, got: ${text.slice(0, 80)}`);
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as BoardLine;
+  } catch {
+    // Said below.
+  }
+  return { event: 'unreadable', text };
 }
 
 export function isReport(line: BoardLine): line is BoardLine & BoardReport {
@@ -178,10 +185,12 @@ function watchExit(child: ChildProcess, stderr: Readable, onTalk?: (text: string
     talk = (talk + text).slice(-TALK_TAIL_CHARACTERS);
     onTalk?.(text);
   });
-  return new Promise((resolve, reject) => {
+  const exited = new Promise<BoardExit>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal, talk }));
   });
+  exited.catch(() => {}); // pidOf throws too
+  return exited;
 }
 
 function pidOf(child: ChildProcess): number {

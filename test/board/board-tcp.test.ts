@@ -1,0 +1,169 @@
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { useBoard } from '../fakes/board-fixture.ts';
+
+const SEND_WINDOW_BYTES = 5744;
+const RECEIVE_WINDOW_BYTES = 5744;
+
+describe('embedded:io/socket/tcp against servers of Node', () => {
+  const fixture = useBoard();
+  const servers: Server[] = [];
+
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close();
+  });
+
+  async function listen(onSocket: (socket: Socket) => void): Promise<number> {
+    const server = createServer(onSocket);
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return (server.address() as AddressInfo).port;
+  }
+
+  test('it connects, writes after onWritable, and reads the answer', async () => {
+    const port = await listen((socket) => socket.on('data', (bytes) => socket.end(`echo ${bytes.toString()}`)));
+    const { lines } = await fixture.run(`
+      const events = [];
+      let reply = "";
+      const tcp = new TCP({
+        address: "127.0.0.1", port: ${port},
+        onWritable(count) { if (events.length === 0) { events.push(count); events.push(this.write(bytes("hello"))); } },
+        onReadable(count) { reply += text(this.read(count)); },
+        onError() { print({ events, reply, same: this === tcp }); board.exit(0); },
+      });
+      events.length === 0 || events.push("delivered from the constructor");
+    `);
+    expect(lines).toEqual([{ events: [SEND_WINDOW_BYTES, SEND_WINDOW_BYTES - 5], reply: 'echo hello', same: true }]);
+  });
+
+  test('a refused connection gives exactly one onError and nothing else', async () => {
+    const port = await listen(() => {});
+    servers.splice(0).forEach((server) => server.close());
+    const { lines } = await fixture.run(`
+      const events = [];
+      const tcp = new TCP({
+        address: "127.0.0.1", port: ${port},
+        onWritable() { events.push("writable"); }, onReadable() { events.push("readable"); }, onError() { events.push("error"); },
+      });
+      timer.set(() => { print({ events, write: caught(() => tcp.write(bytes("x"))) }); tcp.close(); tcp.close(); board.exit(0); }, 100);
+    `);
+    expect(lines).toEqual([{ events: ['error'], write: { error: 'Error: TCP.write: not connected' } }]);
+  });
+
+  test('the end of the stream is told once, and only when all that came before was read', async () => {
+    const port = await listen((socket) => socket.end('last words'));
+    const { lines } = await fixture.run(`
+      const events = [];
+      const tcp = new TCP({ address: "127.0.0.1", port: ${port}, onReadable(count) { events.push(count); }, onError() { events.push("error"); } });
+      timer.set(() => { events.push("reads " + text(tcp.read(4)) + "|" + text(tcp.read())); }, 60);
+      timer.set(() => { print({ events }); board.exit(0); }, 120);
+    `);
+    expect(lines).toEqual([{ events: [10, 'reads last| words', 'error'] }]);
+  });
+
+  test('a reset gives one onError', async () => {
+    const port = await listen((socket) => socket.on('data', () => socket.resetAndDestroy()));
+    const { lines } = await fixture.run(`
+      let errors = 0;
+      new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.write(bytes("x")); }, onError() { errors++; } });
+      timer.set(() => { print({ errors }); board.exit(0); }, 100);
+    `);
+    expect(lines).toEqual([{ errors: 1 }]);
+  });
+
+  test('a write above the window throws and sends nothing of it', async () => {
+    const received: Buffer[] = [];
+    const port = await listen((socket) => socket.on('data', (bytes) => received.push(bytes)).on('close', () => {}));
+    const { lines } = await fixture.run(`
+      let first = true;
+      new TCP({ address: "127.0.0.1", port: ${port}, onWritable(count) {
+        if (!first) return;
+        first = false;
+        print({ more: caught(() => this.write(new Uint8Array(count + 1))).error, most: this.write(new Uint8Array(count)), full: caught(() => this.write(bytes("x"))).error });
+        timer.set(() => { this.close(); board.exit(0); }, 50);
+      } });
+    `);
+    const refusal = 'Error: TCP.write: would block: stay within the count of onWritable';
+    expect(lines).toEqual([{ more: refusal, most: 0, full: refusal }]);
+    expect(Buffer.concat(received).length).toBe(SEND_WINDOW_BYTES);
+  });
+
+  test('a large download comes in windows, and a timer runs meanwhile', async () => {
+    const size = 1_000_000;
+    const port = await listen((socket) => socket.end(Buffer.alloc(size, 'a')));
+    const { lines, report } = await fixture.run(`
+      let total = 0, most = 0, callbacks = 0;
+      timer.set(() => print({ timerRan: true, early: total < ${size} }), 0);
+      new TCP({ address: "127.0.0.1", port: ${port},
+        onReadable(count) { callbacks++; most = Math.max(most, count); for (let piece; (piece = this.read(1024)) !== undefined;) total += piece.byteLength; },
+        onError() { print({ total, most, enough: callbacks > 100 }); board.exit(0); } });
+    `);
+    expect(lines).toEqual([
+      { timerRan: true, early: true },
+      { total: size, most: RECEIVE_WINDOW_BYTES, enough: true },
+    ]);
+    expect(report?.heapBytes).toBeLessThan(32_768);
+  });
+
+  test('a sender that writes whenever it may does not starve the timers, and every byte arrives', async () => {
+    let received = 0;
+    const port = await listen((socket) => socket.on('data', (bytes) => (received += bytes.length)));
+    const { lines } = await fixture.run(`
+      let sent = 0;
+      const tcp = new TCP({ address: "127.0.0.1", port: ${port}, onWritable(count) { if (count > 0) { this.write(new Uint8Array(count)); sent += count; } } });
+      timer.set(() => { tcp.close(); print({ sent }); timer.set(() => board.exit(0), 50); }, 30);
+    `);
+    const sent = lines[0]?.['sent'] as number;
+    expect(sent).toBeGreaterThan(SEND_WINDOW_BYTES);
+    expect(received).toBe(sent);
+  });
+
+  test('nothing is delivered after close, and a closed socket refuses to be used', async () => {
+    const port = await listen((socket) => socket.write('unasked'));
+    const { lines } = await fixture.run(`
+      const events = [];
+      const tcp = new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.close(); }, onReadable() { events.push("readable"); }, onError() { events.push("error"); } });
+      timer.set(() => { print({ events, read: caught(() => tcp.read()).error, write: caught(() => tcp.write(bytes("x"))).error }); board.exit(0); }, 80);
+    `);
+    expect(lines).toEqual([{ events: [], read: 'Error: TCP: closed', write: 'Error: TCP: closed' }]);
+  });
+
+  test('what is no dotted address, no port or no socket is refused', async () => {
+    const { lines } = await fixture.run(`
+      print({
+        name: caught(() => new TCP({ address: "localhost", port: 1 })).error,
+        port: caught(() => new TCP({ address: "127.0.0.1", port: 70000 })).error,
+        callback: caught(() => new TCP({ address: "127.0.0.1", port: 1, onError: 1 })).error,
+        call: caught(() => TCP({ address: "127.0.0.1", port: 1 })).error,
+        stranger: caught(() => TCP.prototype.read.call({})).error,
+        udp: caught(() => { const udp = new UDP({}); try { return TCP.prototype.read.call(udp); } finally { udp.close(); } }).error,
+      });
+      board.exit(0);
+    `);
+    expect(lines).toEqual([
+      {
+        name: 'Error: TCP: invalid address: a dotted IPv4 address expected',
+        port: 'RangeError: port: not a port',
+        callback: 'TypeError: onError: not a function',
+        call: 'TypeError: TCP: new TCP(options) expected',
+        stranger: 'SyntaxError: C: xsGetHostData: no host object',
+        udp: 'SyntaxError: C: xsGetHostData: invalid',
+      },
+    ]);
+  });
+
+  test('format "number" reads and writes single bytes', async () => {
+    const port = await listen((socket) => socket.on('data', (bytes) => socket.end(bytes)));
+    const { lines } = await fixture.run(`
+      const seen = [];
+      const tcp = new TCP({ address: "127.0.0.1", port: ${port},
+        onWritable() { if (this.format === "buffer") { this.format = "number"; this.write(1); this.write(255); } },
+        onReadable() { for (let byte; (byte = this.read()) !== undefined;) seen.push(byte); },
+        onError() { print({ seen, other: caught(() => { tcp.format = "text"; }).error }); board.exit(0); } });
+    `);
+    expect(lines).toEqual([{ seen: [1, 255], other: 'RangeError: TCP.format: "buffer" or "number" expected' }]);
+  });
+});
