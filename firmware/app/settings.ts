@@ -22,19 +22,20 @@ export interface Settings {
 
 /** Reads what `latchkey sim`, `latchkey device` or `latchkey provision` have written. */
 export function readSettings(): Settings {
-  const store = storage.open({ path: DOMAIN, mode: 'r', format: 'buffer' });
+  // Text and bytes are different types of entries, as in NVS.
+  const texts = storage.open({ path: DOMAIN, mode: 'r', format: 'string' });
   const text = (key: string): string | undefined => {
-    const value = store.read(key);
-    if (value === undefined) return undefined;
-    return typeof value === 'string' ? value : asciiOf(new Uint8Array(value));
+    const value = texts.read(key);
+    return typeof value === 'string' ? value : undefined;
   };
   const number = (key: string): number | undefined => {
     const value = text(key);
     return value === undefined ? undefined : Number(value);
   };
+  const blobs = storage.open({ path: DOMAIN, mode: 'r', format: 'buffer' });
   const roots: ArrayBuffer[] = [];
   for (let i = 0; i < MAX_ROOTS; i++) {
-    const root = store.read(`root${i}`);
+    const root = blobs.read(`root${i}`);
     if (root instanceof ArrayBuffer) roots.push(root);
   }
   const servers = [text('ntp0'), text('ntp1')].filter((server) => server !== undefined);
@@ -64,12 +65,7 @@ export function readSettings(): Settings {
     qos: text('qos') === '0' ? 0 : 1,
     single: text('single') === '1',
   };
-  store.close();
+  texts.close();
+  blobs.close();
   return settings;
-}
-
-function asciiOf(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }

@@ -11,7 +11,7 @@ import Timer, { type Timer as TimerHandle } from 'timer';
 import { FloorStore } from '../../agent/clock/floor-store.ts';
 import type { Port, TcpOptions, TcpSocket, TlsEngine, TlsOptions, UdpOptions, UdpSocket } from '../../agent/port.ts';
 import { RELEASE_TIME_MS } from '../../agent/release.ts';
-import { mqttCodec } from '../../codecs/mqtt.ts';
+import { MqttPacketCodec } from '../../codecs/mqtt.ts';
 import { textCodec } from '../../codecs/text.ts';
 
 export interface BoardPortOptions {
@@ -26,7 +26,7 @@ export interface BoardPortOptions {
 /** Binds the agent to the virtual board's modules. */
 export class BoardPort implements Port {
   readonly signer = signer;
-  readonly mqtt = mqttCodec;
+  readonly mqtt = new MqttPacketCodec();
   readonly text = textCodec;
   readonly buildTimeMs = RELEASE_TIME_MS;
   readonly #options: BoardPortOptions;
