@@ -1,7 +1,7 @@
 import type { Connect, OutboundPacket, PacketId, Publish, Qos } from '../agent/mqtt/packets.ts';
 import { MAX_REMAINING_LENGTH, MAX_STRING_BYTES, MAX_SUBSCRIPTIONS } from '../agent/mqtt/packets.ts';
 import { isTopicFilter, isTopicName } from '../agent/mqtt/topic-name.ts';
-import asBuffer from './as-buffer.cjs';
+import { asBuffer } from './as-buffer.mjs';
 import { encodeUtf8 } from './utf8.ts';
 
 /** mqtt-packet cuts numbers and lengths to 16 bits without a word; what it would cut is refused here. */

@@ -1,5 +1,5 @@
 /** The two modules of mqtt-packet that the codec uses; the package declares types for its main module only. */
-declare module 'mqtt-packet/writeToStream' {
+declare module 'mqtt-packet/writeToStream.js' {
   interface PacketSink {
     write(chunk: string | Uint8Array): boolean;
     destroy(error: Error): void;
@@ -12,7 +12,7 @@ declare module 'mqtt-packet/writeToStream' {
   export default writeToStream;
 }
 
-declare module 'mqtt-packet/parser' {
+declare module 'mqtt-packet/parser.js' {
   export interface ParsedPacket {
     readonly cmd: string;
     readonly length: number;

@@ -1,6 +1,6 @@
 /// <reference path="./mqtt-packet.d.ts" />
-import Parser, { type ParsedPacket } from 'mqtt-packet/parser';
-import writeToStream from 'mqtt-packet/writeToStream';
+import Parser, { type ParsedPacket } from 'mqtt-packet/parser.js';
+import writeToStream from 'mqtt-packet/writeToStream.js';
 
 import { LatchkeyError } from '../agent/errors.ts';
 import { checkFirstByte, checkRemainingLength, MAX_FIXED_HEADER_BYTES } from '../agent/mqtt/fixed-header.ts';

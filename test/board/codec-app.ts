@@ -1,3 +1,4 @@
+/// <reference path="../../firmware/ports/types/latchkey.d.ts" />
 import board from 'latchkey/board';
 
 import { Framer } from '../../firmware/agent/mqtt/framer.ts';

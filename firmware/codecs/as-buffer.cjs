@@ -1,5 +1,0 @@
-'use strict';
-const { Buffer } = require('buffer');
-
-/** `bytes` as what mqtt-packet takes for binary data; a view. On XS, where the shim's Buffer is any Uint8Array, the same. */
-module.exports = (bytes) => (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));

@@ -1,2 +1,0 @@
-declare function asBuffer(bytes: Uint8Array): Uint8Array;
-export = asBuffer;

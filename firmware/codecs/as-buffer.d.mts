@@ -1,0 +1,1 @@
+export function asBuffer(bytes: Uint8Array): Uint8Array;
