@@ -4,7 +4,7 @@ import { Monotonic } from './clock/monotonic.ts';
 import type { AgentConfig } from './config.ts';
 import {
   initialConnectivity, step, wakeAtOf,
-  type Connectivity, type ConnectivityContext, type ConnectivityEffect, type ConnectivityEvent,
+  type Connectivity, type ConnectivityContext, type ConnectivityEffect, type ConnectivityEvent, type DropReason,
 } from './connectivity.ts';
 import { LatchkeyError } from './errors.ts';
 import type { AgentEvent } from './events.ts';
@@ -13,7 +13,7 @@ import { clientIdOf } from './identity.ts';
 import * as limits from './limits.ts';
 import type { LargePublish } from './mqtt/framer.ts';
 import { Outbox, type OutboxEntry } from './mqtt/outbox.ts';
-import { SUBSCRIPTION_REFUSED, type Publish, type Suback } from './mqtt/packets.ts';
+import { MAX_STRING_BYTES, SUBSCRIPTION_REFUSED, type Publish, type Suback } from './mqtt/packets.ts';
 import type { Port } from './port.ts';
 import { formatProperties, type MessageProperties } from './properties.ts';
 import { encodeResource, expiryOf, expiryOfToken, formatSasToken, resourceOf } from './sas-token.ts';
@@ -61,16 +61,26 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   readonly #context: ConnectivityContext;
   readonly #events: ConnectivityEvent[] = [];
   #dispatching = false;
+  #running = false;
   #state: Connectivity = initialConnectivity;
   #current: HubConnection | undefined;
   #candidate: HubConnection | undefined;
   #candidateOpenedAtMs = 0;
   #signedAtMs = 0;
   #signedEndsMs = 0;
+  #signedToken: string | undefined;
+  #currentEndsMs = 0;
+  /** When the token ends of the connection that the candidate, its CONNECT under way, replaces. */
+  #replacedEndsMs: number | undefined;
+  /** Why the candidate is about to be dropped. */
+  #lostCode: string | undefined;
   #paused = false;
+  #pumping = false;
   #wasFull = false;
   #serial = 0;
   #unhandled = 0;
+  /** A message from the cloud was passed over: the hub sends it again on the next connection. */
+  #passedOver = false;
   #roundTripMs: number = limits.FIRST_ROUND_TRIP_MS;
   #token: string | undefined;
   /** The token that the current connection was accepted with, when it is a ready-made one. */
@@ -128,14 +138,19 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   }
 
   start(): void {
-    this.#report({ type: 'clock', level: this.#clock.level });
+    if (this.#running) return;
+    this.#running = true;
     this.#dispatch({ type: 'started' });
-    this.#clock.start();
+    this.#report({ type: 'clock', level: this.#clock.level });
+    // The application may have stopped the agent in that event.
+    if (this.#running) this.#clock.start();
     this.#arm();
   }
 
   /** Closes every connection with DISCONNECT. What is not acknowledged stays queued for the next `start`. */
   stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
     this.#clock.stop();
     this.#dispatch({ type: 'clockUnknown' });
     this.#dispatch({ type: 'stopped' });
@@ -144,7 +159,7 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   /**
    * Queues one message; `false` when the queue is full: try again at `onWritable`.
    * @param payload text is sent as UTF-8; bytes are kept as they are until acknowledged, do not change them
-   * @throws ERR_MESSAGE_SIZE above 256 KB; ERR_PROPERTY for a name that cannot travel
+   * @throws ERR_MESSAGE_SIZE above 256 KB, or 64 KB of properties; ERR_PROPERTY for a name that cannot travel
    */
   send(payload: Uint8Array | string, properties?: MessageProperties, qos: 0 | 1 = 1): boolean {
     if (this.#outbox.isFull) {
@@ -152,9 +167,14 @@ export class Agent implements HubConnectionOwner, ClockOwner {
       return false;
     }
     const bytes = typeof payload === 'string' ? this.#port.text.encodeUtf8(payload) : payload;
+    // What cannot be encoded must not come into the queue: it would fail again on every connection.
+    if (!(bytes instanceof Uint8Array)) throw new TypeError('send: expected a Uint8Array or text');
     const topic = properties === undefined ? this.#topicPrefix : this.#topicPrefix + formatProperties(properties);
     if (bytes.length + topic.length > limits.MAX_MESSAGE_BYTES) {
       throw new LatchkeyError('ERR_MESSAGE_SIZE', `message: expected at most ${limits.MAX_MESSAGE_BYTES} bytes with its properties, got ${bytes.length + topic.length}`);
+    }
+    if (topic.length > MAX_STRING_BYTES) {
+      throw new LatchkeyError('ERR_MESSAGE_SIZE', `properties: expected at most ${MAX_STRING_BYTES} bytes with the topic, got ${topic.length}`);
     }
     this.#outbox.push(topic, bytes, qos);
     this.#pump();
@@ -197,12 +217,15 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   }
 
   clockMoved(offMs: number): void {
+    // Of the candidate's token and the current one's alike.
+    this.#signedEndsMs -= offMs;
+    this.#currentEndsMs -= offMs;
     this.#dispatch({ type: 'clockMoved', offMs });
   }
 
-  clockSettled(offMs: number): void {
+  clockSettled(offMs: number, checked: boolean): void {
     if (Math.abs(offMs) > limits.CLOCK_OFF_MS) this.#report({ type: 'clock-wrong', offMs });
-    else this.#report({ type: 'credential-refused', keyIndex: this.#state.keyIndex });
+    else this.#report({ type: 'credential-refused', keyIndex: this.#state.keyIndex, clockChecked: checked });
     this.#clockUsable();
     this.#dispatch({ type: 'resynchronised' });
   }
@@ -214,11 +237,9 @@ export class Agent implements HubConnectionOwner, ClockOwner {
 
   /** Where memory holds one session only, the hub waits until the clock's own has ended. */
   #clockUsable(): void {
-    if (this.#clock.level === 'unset') {
-      if (this.#state.clockKnown) this.#dispatch({ type: 'clockUnknown' });
-      return;
-    }
-    if (this.#state.clockKnown || (this.#clock.isAskingDate && !this.#port.roomForTwo())) return;
+    // Said again and again: what waits in #events may still change what the machine knows.
+    if (this.#clock.level === 'unset') return this.#dispatch({ type: 'clockUnknown' });
+    if (this.#clock.isAskingDate && !this.#port.roomForTwo()) return;
     this.#dispatch({ type: 'clockKnown' });
   }
 
@@ -231,12 +252,15 @@ export class Agent implements HubConnectionOwner, ClockOwner {
 
   connectionAccepted(connection: HubConnection, sessionPresent: boolean): void {
     if (connection !== this.#candidate) return;
-    const leftMs = this.#state.tokenEndsMs - this.nowMs();
-    const renewed = this.#current !== undefined;
-    this.#usedToken = this.#token;
+    const replacedEndsMs = this.#replacedEndsMs;
+    this.#replacedEndsMs = undefined;
+    this.#currentEndsMs = this.#signedEndsMs;
+    this.#usedToken = this.#signedToken;
     this.#dispatch({ type: 'accepted', signedAtMs: this.#signedAtMs, tokenEndsMs: this.#signedEndsMs });
-    const tokenSeconds = Math.round((this.#signedEndsMs - this.nowMs()) / 1000);
-    if (renewed) this.#report({ type: 'renewed', leftMs: Math.round(leftMs), tokenSeconds });
+    if (connection !== this.#current) return;
+    const nowMs = this.nowMs();
+    const tokenSeconds = Math.round((this.#currentEndsMs - nowMs) / 1000);
+    if (replacedEndsMs !== undefined) this.#report({ type: 'renewed', leftMs: Math.round(replacedEndsMs - nowMs), tokenSeconds });
     else this.#report({ type: 'connected', sessionPresent, keyIndex: this.#state.keyIndex, tokenSeconds });
   }
 
@@ -253,14 +277,14 @@ export class Agent implements HubConnectionOwner, ClockOwner {
 
   connectionClosed(connection: HubConnection, code: string): void {
     if (connection === this.#candidate) {
+      this.#lostCode = code;
       this.#dispatch({ type: 'candidateLost' });
-      const retryMs = Math.max(0, Math.round(this.#state.openAtMs - this.nowMs()));
-      this.#report({ type: 'open-failed', code, retryMs, online: this.#current !== undefined });
     } else if (connection === this.#current) {
       this.#current = undefined;
       this.#paused = false;
       // While a CONNECT is under way the hub closes the older connection: that is no loss.
-      if (this.#candidate === undefined) this.#report({ type: 'disconnected', code });
+      const { candidate } = this.#state;
+      if (candidate !== 'connecting' && candidate !== 'overdue') this.#report({ type: 'disconnected', code });
       this.#dispatch({ type: 'currentLost' });
     }
   }
@@ -280,8 +304,8 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     const handler = this.#options.onMessage;
     let acknowledged = packetId === undefined || publish.qos === 0;
     if (!acknowledged && this.#unhandled >= limits.MAX_UNHANDLED_MESSAGES) {
-      connection.close();
-      return this.connectionClosed(connection, 'ERR_UNHANDLED');
+      this.#passedOver = true;
+      return;
     }
     if (!acknowledged) this.#unhandled += 1;
     const acknowledge = (): void => {
@@ -291,10 +315,19 @@ export class Agent implements HubConnectionOwner, ClockOwner {
       if (connection !== this.#current) return;
       this.#unhandled -= 1;
       connection.send({ type: 'puback', packetId });
+      if (this.#unhandled === 0 && this.#passedOver) this.#fetchPassedOver(connection);
       if (this.#state.candidate === 'draining' && this.#idle) this.#dispatch({ type: 'drained' });
     };
     if (handler === undefined) return acknowledge();
     this.#guard(() => handler({ topic: publish.topic, payload: publish.payload, acknowledge }));
+  }
+
+  /** What was passed over comes again on a new connection; what was handled has been acknowledged on this one. */
+  #fetchPassedOver(connection: HubConnection): void {
+    this.#passedOver = false;
+    if (connection !== this.#current) return;
+    connection.close();
+    this.connectionClosed(connection, 'ERR_UNHANDLED');
   }
 
   oversizeReceived(connection: HubConnection, publish: LargePublish): void {
@@ -324,12 +357,15 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     this.#events.push(event);
     if (this.#dispatching) return;
     this.#dispatching = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      const [state, ...effects] = step(this.#state, next, this.#context);
-      this.#state = state;
-      for (const effect of effects) this.#run(effect);
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const [state, ...effects] = step(this.#state, next, this.#context);
+        this.#state = state;
+        for (const effect of effects) this.#run(effect);
+      }
+    } finally {
+      this.#dispatching = false;
     }
-    this.#dispatching = false;
     this.#arm();
   }
 
@@ -348,12 +384,9 @@ export class Agent implements HubConnectionOwner, ClockOwner {
       case 'promote':
         return this.#promote();
       case 'dropCandidate':
-        this.#candidate?.close();
-        this.#candidate = undefined;
-        // What was pipelined behind a refused CONNECT goes over the current connection.
-        if (this.#current !== undefined) this.#outbox.requeue(this.#current.serial);
-        return;
+        return this.#dropCandidate(effect.reason);
       case 'dropCurrent':
+        if (effect.reason === 'renewal') this.#replacedEndsMs = this.#currentEndsMs;
         this.#current?.close();
         this.#current = undefined;
         this.#paused = false;
@@ -375,9 +408,28 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     this.#candidate.open();
   }
 
+  #dropCandidate(reason: DropReason): void {
+    const code = reason === 'late' ? 'ERR_TIMEOUT' : this.#lostCode;
+    this.#lostCode = undefined;
+    this.#replacedEndsMs = undefined;
+    this.#candidate?.close();
+    this.#candidate = undefined;
+    if (reason === 'lost' || reason === 'late') {
+      const retryMs = Math.max(0, Math.round(this.#state.openAtMs - this.nowMs()));
+      this.#report({ type: 'open-failed', code: code ?? 'ERR_LINK', retryMs, online: this.#current !== undefined });
+    }
+    if (this.#current === undefined) return;
+    // What was pipelined behind the CONNECT goes over the current connection.
+    this.#outbox.requeue(this.#current.serial);
+    this.#pump();
+  }
+
   #connect(keyIndex: number): void {
     const password = this.#sign(keyIndex);
     if (password === undefined) return this.#dispatch({ type: 'candidateLost' });
+    if (this.#current !== undefined) this.#replacedEndsMs = this.#currentEndsMs;
+    // Without a current connection the oldest messages go first: those that the lost one left unacknowledged.
+    else if (this.#candidate !== undefined) this.#outbox.requeue(this.#candidate.serial);
     const { identity, keepAliveSeconds } = this.#config;
     this.#candidate?.connect({ type: 'connect', clientId: clientIdOf(identity), username: this.#username, password, clean: false, keepAliveSeconds });
     this.#pipeline();
@@ -389,6 +441,7 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     this.#signedAtMs = this.nowMs();
     if (credential.type === 'token') {
       const token = this.#token ?? '';
+      this.#signedToken = token;
       this.#signedEndsMs = this.#signedAtMs + (expiryOfToken(token) ?? 0) * 1000 - wallMs;
       return token;
     }
@@ -398,7 +451,8 @@ export class Agent implements HubConnectionOwner, ClockOwner {
       const signature = this.#port.signer.signSas(credential.slots[keyIndex] ?? 0, this.#encodedResource, expirySeconds);
       return formatSasToken({ encodedResource: this.#encodedResource, signature, expirySeconds, policyName: credential.policyName });
     } catch (error) {
-      this.#report({ type: 'sign-failed', code: codeOf(error) });
+      this.#lostCode = codeOf(error);
+      this.#report({ type: 'sign-failed', code: this.#lostCode });
       return undefined;
     }
   }
@@ -412,6 +466,7 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     if (current === undefined) return;
     // Messages of the older connection whose handler has not returned come again on this one.
     this.#unhandled = 0;
+    this.#passedOver = false;
     this.#outbox.requeue(current.serial);
     if (this.#options.onMessage !== undefined) {
       this.#subscribeId = this.#outbox.takePacketId();
@@ -420,14 +475,21 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     this.#pump();
   }
 
-  /** Sends what the window and the current connection have room for. */
+  /** Sends what the window and the current connection have room for; while that is paused, what the candidate may have. */
   #pump(): void {
     const current = this.#current;
-    if (current === undefined || this.#paused) return;
-    while (current.canSend) {
-      const entry = this.#outbox.next();
-      if (entry === undefined) break;
-      this.#publish(current, entry);
+    // The application may send more in a callback of the loop: the loop goes on with it, the stack does not grow.
+    if (this.#pumping) return;
+    if (current === undefined || this.#paused) return this.#pipeline();
+    this.#pumping = true;
+    try {
+      while (current.canSend && !this.#paused) {
+        const entry = this.#outbox.next();
+        if (entry === undefined) break;
+        this.#publish(current, entry);
+      }
+    } finally {
+      this.#pumping = false;
     }
     this.#announceRoom();
   }

@@ -39,6 +39,9 @@ const KEYS = [
   'window', 'queue', 'pubackTimeoutMs', 'maxInboundBytes', 'pipeline', 'timeServers', 'dateServer', 'clientType', 'modelId',
 ];
 
+/** In lower case: what holds a key. The host strips it before. */
+const SECRETS = ['sharedaccesskey', 'key', 'primarykey', 'secondarykey', 'connectionstring'];
+
 /**
  * Checks `input` and fills in defaults.
  * @param source names where it came from, for the error text ("settings", "the application")
@@ -49,7 +52,7 @@ export function parseConfig(input: unknown, source: string): AgentConfig {
   const record = input as Readonly<Record<string, unknown>>;
   for (const key of Object.keys(record)) {
     if (KEYS.includes(key)) continue;
-    if (key === 'SharedAccessKey' || key === 'key') {
+    if (SECRETS.includes(key.toLowerCase())) {
       throw new LatchkeyError('ERR_CONFIG', `${source}: keys do not belong here; provision them into the signer's key store`);
     }
     const near = nearest(key, KEYS);
@@ -64,6 +67,7 @@ export function parseConfig(input: unknown, source: string): AgentConfig {
   if (moduleId !== undefined) checkId(moduleId, `${source}: moduleId`);
   const host = reader.optionalText('gateway') ?? hub;
   checkHost(host, `${source}: gateway`);
+  const dateServer = reader.optionalText('dateServer');
   const queue = reader.whole('queue', limits.DEFAULT_QUEUE, 1, limits.MAX_QUEUE);
   return {
     identity: { hub, deviceId, moduleId },
@@ -77,8 +81,8 @@ export function parseConfig(input: unknown, source: string): AgentConfig {
     pubackTimeoutMs: reader.whole('pubackTimeoutMs', limits.DEFAULT_PUBACK_TIMEOUT_MS, 100, limits.MAX_TIMER_MS),
     maxInboundBytes: reader.whole('maxInboundBytes', limits.DEFAULT_MAX_INBOUND, 256, limits.MAX_MESSAGE_BYTES),
     pipeline: reader.flag('pipeline', false),
-    timeServers: reader.texts('timeServers'),
-    dateServer: reader.optionalText('dateServer') ?? '',
+    timeServers: reader.servers('timeServers'),
+    dateServer: dateServer === undefined ? '' : reader.server('dateServer', dateServer),
     clientType: reader.optionalText('clientType') ?? 'latchkey/0.1.0',
     modelId: reader.optionalText('modelId'),
   };
@@ -121,18 +125,27 @@ class Reader {
     return typeof value === 'string' ? value : this.fail(key, `must be text, got ${typeof value}`);
   }
 
-  texts(key: string): readonly string[] {
+  servers(key: string): readonly string[] {
     const value = this.record[key];
     if (value === undefined) return [];
     if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) this.fail(key, 'must be a list of texts');
-    return value as readonly string[];
+    return (value as readonly string[]).map((item) => this.server(key, item));
+  }
+
+  /** `host` or `host:port` */
+  server(key: string, value: string): string {
+    const colon = value.indexOf(':');
+    checkHost(colon < 0 ? value : value.slice(0, colon), `${this.source}: ${key}`);
+    const port = colon < 0 ? 1 : Number(value.slice(colon + 1));
+    if (!(Number.isInteger(port) && port >= 1 && port <= 65535)) this.fail(key, 'must be "host" or "host:port" with a port from 1 to 65535');
+    return value;
   }
 
   whole(key: string, fallback: number, lowest: number, highest: number): number {
     const value = this.record[key];
     if (value === undefined) return fallback;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < lowest || value > highest) {
-      this.fail(key, `must be a whole number from ${lowest} to ${highest}, got ${String(value)}`);
+      this.fail(key, `must be a whole number from ${lowest} to ${highest}, got ${typeof value === 'number' ? value : typeof value}`);
     }
     return value as number;
   }

@@ -40,7 +40,10 @@ export interface Connectivity {
   readonly patienceEndsMs: number;
   /** Draining in order to close the current connection before the next is opened: memory holds one session only. */
   readonly single: boolean;
+  /** Connections in a row that were lost or never came up. */
   readonly networkFailures: number;
+  /** The same for renewals beside a connection that works. */
+  readonly renewalFailures: number;
   readonly refusals: number;
   /** A refusal waits for the clock to be checked. */
   readonly resynchronising: boolean;
@@ -67,6 +70,9 @@ export type ConnectivityEvent =
   | { readonly type: 'clockMoved'; readonly offMs: number }
   | { readonly type: 'tokenSupplied' };
 
+/** `late`: not open, or no CONNACK, in time. */
+export type DropReason = 'lost' | 'late' | 'refused' | 'stopped';
+
 export type ConnectivityEffect =
   | { readonly type: 'open' }
   | { readonly type: 'connect'; readonly keyIndex: number }
@@ -75,7 +81,7 @@ export type ConnectivityEffect =
   | { readonly type: 'resume' }
   /** The candidate becomes the current connection; the older one gets DISCONNECT and is closed. */
   | { readonly type: 'promote' }
-  | { readonly type: 'dropCandidate' }
+  | { readonly type: 'dropCandidate'; readonly reason: DropReason }
   | { readonly type: 'dropCurrent'; readonly reason: 'token-ended' | 'renewal' | 'stopped' }
   | { readonly type: 'resynchronise' }
   /** A ready-made token ends; the application must give the next one. */
@@ -115,6 +121,7 @@ export const initialConnectivity: Connectivity = {
   patienceEndsMs: Infinity,
   single: false,
   networkFailures: 0,
+  renewalFailures: 0,
   refusals: 0,
   resynchronising: false,
   keyIndex: 0,
@@ -155,7 +162,7 @@ export function step(state: Connectivity, event: ConnectivityEvent, context: Con
     case 'refused':
       return refused(state, event.returnCode, context);
     case 'candidateLost':
-      return state.candidate === 'none' ? [state] : lostCandidate(state, context);
+      return state.candidate === 'none' ? [state] : lostCandidate(state, 'lost', context);
     case 'currentLost':
       return state.hasCurrent ? currentLost(state, context) : [state];
     case 'resynchronised':
@@ -164,14 +171,13 @@ export function step(state: Connectivity, event: ConnectivityEvent, context: Con
     case 'clockMoved':
       return clockMoved(state, event.offMs, context);
     case 'tokenSupplied':
-      if (!state.running) return [state];
-      return woke({ ...state, openAtMs: Math.min(state.openAtMs, context.nowMs), connectAtMs: context.nowMs }, context);
+      return state.running ? tokenSupplied(state, context) : [state];
   }
 }
 
 function stopped(state: Connectivity): Step {
   const effects: ConnectivityEffect[] = [];
-  if (state.candidate !== 'none') effects.push({ type: 'dropCandidate' });
+  if (state.candidate !== 'none') effects.push({ type: 'dropCandidate', reason: 'stopped' });
   if (state.hasCurrent) effects.push({ type: 'dropCurrent', reason: 'stopped' });
   return [{ ...initialConnectivity, clockKnown: state.clockKnown }, ...effects];
 }
@@ -185,19 +191,27 @@ function woke(state: Connectivity, context: ConnectivityContext): Step {
     case 'none':
       return nowMs >= state.openAtMs && state.clockKnown ? open(state, context) : [state];
     case 'opening':
-      return nowMs >= state.deadlineMs ? lostCandidate(state, context) : [state];
+      return nowMs >= state.deadlineMs ? lostCandidate(state, 'late', context) : [state];
     case 'ready':
       if (!state.hasCurrent) return connect(state, context);
       return nowMs >= state.connectAtMs ? drain(state, context) : [state];
     case 'draining':
       return nowMs >= state.deadlineMs ? drained(state, context) : [state];
     case 'connecting':
-      if (nowMs >= state.deadlineMs) return lostCandidate(state, context);
+      if (nowMs >= state.deadlineMs) return lostCandidate(state, 'late', context);
       if (nowMs < state.patienceEndsMs) return [state];
       return [{ ...state, candidate: 'overdue', patienceEndsMs: Infinity }, { type: 'resume' }];
     case 'overdue':
-      return nowMs >= state.deadlineMs ? lostCandidate(state, context) : [state];
+      return nowMs >= state.deadlineMs ? lostCandidate(state, 'late', context) : [state];
   }
+}
+
+/** Used at once; after a refusal as late as any other CONNECT, for nobody has judged the new token yet. */
+function tokenSupplied(state: Connectivity, context: ConnectivityContext): Step {
+  let waitMs = 0;
+  if (state.refusals >= limits.MAX_REFUSED_CONNECTS) waitMs = probeMs(0, context.random(), limits.PROBE_FIRST_MS, limits.PROBE_CAP_MS);
+  else if (state.refusals > 0) waitMs = retryMs(context);
+  return woke({ ...state, openAtMs: Math.min(state.openAtMs, context.nowMs + waitMs), connectAtMs: context.nowMs }, context);
 }
 
 function clockMoved(state: Connectivity, offMs: number, context: ConnectivityContext): Step {
@@ -270,6 +284,7 @@ function accepted(state: Connectivity, signedAtMs: number, tokenEndsMs: number, 
     patienceEndsMs: Infinity,
     // A renewal beside a working connection says that network and hub are well.
     networkFailures: state.hasCurrent ? 0 : state.networkFailures,
+    renewalFailures: 0,
     refusals: 0,
     resynchronising: false,
   };
@@ -277,22 +292,26 @@ function accepted(state: Connectivity, signedAtMs: number, tokenEndsMs: number, 
 }
 
 /** Ends the candidate; the current connection, if it was paused, is used again. */
-function withoutCandidate(state: Connectivity): Step {
+function withoutCandidate(state: Connectivity, reason: DropReason): Step {
   const paused = state.hasCurrent && (state.candidate === 'draining' || state.candidate === 'connecting');
   const next: Connectivity = { ...state, candidate: 'none', deadlineMs: Infinity, patienceEndsMs: Infinity, single: false };
-  return paused ? [next, { type: 'dropCandidate' }, { type: 'resume' }] : [next, { type: 'dropCandidate' }];
+  return paused ? [next, { type: 'dropCandidate', reason }, { type: 'resume' }] : [next, { type: 'dropCandidate', reason }];
 }
 
-function lostCandidate(state: Connectivity, context: ConnectivityContext): Step {
-  const [next, ...effects] = withoutCandidate(state);
-  const openAtMs = context.nowMs + backoffMs(state.networkFailures, context.random(), limits.NETWORK_BACKOFF);
-  return [{ ...next, networkFailures: state.networkFailures + 1, openAtMs }, ...effects];
+function lostCandidate(state: Connectivity, reason: DropReason, context: ConnectivityContext): Step {
+  const [next, ...effects] = withoutCandidate(state, reason);
+  const { hasCurrent, networkFailures, renewalFailures } = state;
+  // What was lost before the current connection came says nothing of the network now.
+  const failures = hasCurrent ? renewalFailures : networkFailures;
+  const openAtMs = context.nowMs + backoffMs(failures, context.random(), limits.NETWORK_BACKOFF);
+  const counted = hasCurrent ? { renewalFailures: failures + 1 } : { networkFailures: failures + 1 };
+  return [{ ...next, ...counted, openAtMs }, ...effects];
 }
 
 function refused(state: Connectivity, returnCode: number, context: ConnectivityContext): Step {
   if (state.candidate !== 'connecting' && state.candidate !== 'overdue') return [state];
-  if (returnCode === SERVER_UNAVAILABLE) return lostCandidate(state, context);
-  const [next, ...effects] = withoutCandidate(state);
+  if (returnCode === SERVER_UNAVAILABLE) return lostCandidate(state, 'refused', context);
+  const [next, ...effects] = withoutCandidate(state, 'refused');
   const refusals = state.refusals + 1;
   const before = { ...next, refusals };
   if (refusals === 1) {
@@ -325,7 +344,7 @@ function currentLost(state: Connectivity, context: ConnectivityContext): Step {
       return [alone];
     case 'none': {
       // After a refusal the probe goes on as planned, also without a connection.
-      if (state.refusals > 0) return [alone];
+      if (state.refusals > 0 && (state.resynchronising || state.openAtMs !== Infinity)) return [alone];
       const failures = nowMs - state.acceptedAtMs >= STABLE_AFTER_MS ? 0 : state.networkFailures;
       const openAtMs = nowMs + backoffMs(failures, context.random(), limits.NETWORK_BACKOFF);
       return [{ ...alone, networkFailures: failures + 1, openAtMs }];

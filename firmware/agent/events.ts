@@ -3,7 +3,10 @@ import type { ClockLevel } from './clock/clock-state.ts';
 /** What the agent tells the application; every expected failure is one of these, none is an exception. */
 export type AgentEvent =
   | { readonly type: 'clock'; readonly level: ClockLevel }
-  /** A check of the clock failed: `ERR_NTP_SILENT`, `ERR_NTP_DISAGREES` (detail: milliseconds), or why HTTPS gave no date. */
+  /**
+   * A check of the clock failed: `ERR_NTP_SILENT`, `ERR_NTP_DISAGREES` (detail: milliseconds), `ERR_NTP_RANGE` and
+   * `ERR_DATE_RANGE` (before the floor or ten years after it), `ERR_FLOOR_NOT_SAVED`, or why HTTPS gave no date.
+   */
   | { readonly type: 'clock-trouble'; readonly code: string; readonly detail: number }
   | { readonly type: 'connecting'; readonly host: string; readonly port: number }
   | {
@@ -19,8 +22,11 @@ export type AgentEvent =
   | { readonly type: 'refused'; readonly returnCode: number; readonly online: boolean }
   /** After a refusal the clock was checked: it had been wrong by `offMs`. */
   | { readonly type: 'clock-wrong'; readonly offMs: number }
-  /** After a refusal the clock was checked and is right: key, device or its state are what the hub refuses. */
-  | { readonly type: 'credential-refused'; readonly keyIndex: number }
+  /**
+   * After a refusal the clock was checked and is right: key, device or its state are what the hub refuses.
+   * `clockChecked` is false when no server answered: then it may be the clock all the same.
+   */
+  | { readonly type: 'credential-refused'; readonly keyIndex: number; readonly clockChecked: boolean }
   /** A connection could not be opened; the next try follows after `retryMs`. */
   | { readonly type: 'open-failed'; readonly code: string; readonly retryMs: number; readonly online: boolean }
   | { readonly type: 'disconnected'; readonly code: string }

@@ -64,14 +64,20 @@ export const PING_TIMEOUT_MS = 10_000;
 export const DEFAULT_MAX_INBOUND = 8 * 1024;
 /** IoT Hub's limit for a device-to-cloud message, properties included. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
-/** Messages from the cloud whose handler has not returned yet; above this the connection is closed, the hub sends them again. */
+/**
+ * Messages from the cloud that are handed over and not acknowledged. Those above it are passed over; once the others are
+ * acknowledged the connection is made anew, and the hub sends them again.
+ */
 export const MAX_UNHANDLED_MESSAGES = 8;
 
 /** Plaintext and ciphertext are moved in pieces of this size, so that the chunk heap stays small. */
 export const READ_PIECE_BYTES = 1024;
 
-/** Acknowledgements and pings that wait for room on a connection; above this the peer takes nothing any more. */
-export const MAX_WAITING_PACKETS = 16;
+/**
+ * Acknowledgements and pings that wait for room on a connection; above this the peer takes nothing any more. IoT Hub keeps
+ * up to 50 messages for a device and may send them at once.
+ */
+export const MAX_WAITING_PACKETS = 64;
 
 /** NTP and HTTPS Date. */
 export const NTP_PORT = 123;

@@ -46,7 +46,11 @@ export class Link {
 
   /** Starts; what happens is said to the owner, possibly before this returns. */
   open(): void {
-    this.#port.resolve(this.#target.host, (address) => this.#resolved(address));
+    try {
+      this.#port.resolve(this.#target.host, (address) => this.#resolved(address));
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   get canSend(): boolean {
@@ -152,10 +156,18 @@ export class Link {
     if (!this.#closed) this.#flush();
   }
 
+  /** TLS takes a record's worth at a time; what is left when TCP has no more room waits. */
   #push(bytes: Uint8Array): void {
-    const taken = this.#tls?.write(bytes) ?? 0;
-    if (taken < bytes.length) this.#rest = bytes.subarray(taken);
-    this.#flush();
+    let rest = bytes;
+    for (;;) {
+      const taken = this.#tls?.write(rest) ?? 0;
+      this.#flush();
+      if (taken === rest.length) return;
+      rest = rest.subarray(taken);
+      if (taken > 0 && !this.#backlog) continue;
+      this.#rest = rest;
+      return;
+    }
   }
 
   /** Moves ciphertext from TLS to TCP as far as TCP has room. */

@@ -1,6 +1,6 @@
 import * as limits from '../limits.ts';
 import type { Port } from '../port.ts';
-import { initialClock, stepClock, type ClockContext, type ClockEffect, type ClockEvent, type ClockLevel, type ClockState } from './clock-state.ts';
+import { initialClock, isPlausible, stepClock, type ClockContext, type ClockEffect, type ClockEvent, type ClockLevel, type ClockState } from './clock-state.ts';
 import { DateClient } from './date-client.ts';
 import { NtpClient } from './ntp-client.ts';
 
@@ -9,8 +9,8 @@ export interface ClockOwner {
   clockChanged(level: ClockLevel): void;
   /** The wall clock was set; it had been off by `offMs` (positive: it was slow). */
   clockMoved(offMs: number): void;
-  /** The check that `check()` asked for has ended; the wall clock had been off by `offMs`. */
-  clockSettled(offMs: number): void;
+  /** The check that `check()` asked for has ended; the wall clock had been off by `offMs`. `checked`: somebody answered. */
+  clockSettled(offMs: number, checked: boolean): void;
   clockTrouble(code: string, detail: number): void;
 }
 
@@ -25,6 +25,10 @@ export class ClockKeeper {
   #ntp: NtpClient | undefined;
   #date: DateClient | undefined;
   #offMs = 0;
+  #checked = false;
+  #started = false;
+  /** Counts the stops: what the owner does in a callback may end the life that the callback came from. */
+  #stops = 0;
 
   constructor(port: Port, timeServers: readonly string[], dateServer: string, owner: ClockOwner) {
     this.#port = port;
@@ -56,10 +60,14 @@ export class ClockKeeper {
   }
 
   start(): void {
+    if (this.#started) return;
+    this.#started = true;
     this.#dispatch({ type: 'started', wallMs: this.#port.wallMs() });
   }
 
   stop(): void {
+    this.#stops += 1;
+    this.#started = false;
     this.#ntp?.close();
     this.#ntp = undefined;
     this.#date?.close();
@@ -70,6 +78,7 @@ export class ClockKeeper {
   /** Asks the servers now; `clockSettled` follows. */
   check(): void {
     this.#offMs = 0;
+    this.#checked = false;
     this.#dispatch({ type: 'wanted' });
   }
 
@@ -82,7 +91,10 @@ export class ClockKeeper {
   #dispatch(event: ClockEvent): void {
     const [state, ...effects] = stepClock(this.#state, event, this.#context);
     this.#state = state;
-    for (const effect of effects) this.#run(effect);
+    const stops = this.#stops;
+    for (const effect of effects) {
+      if (stops === this.#stops) this.#run(effect);
+    }
   }
 
   #run(effect: ClockEffect): void {
@@ -97,11 +109,20 @@ export class ClockKeeper {
         if (Math.abs(effect.offMs) > limits.CLOCK_OFF_MS) this.#port.dropTlsSessions();
         return this.#owner.clockMoved(effect.offMs);
       case 'saveFloor':
-        return this.#port.saveFloorMs(effect.unixMs);
+        return this.#saveFloor(effect.unixMs);
       case 'changed':
         return this.#owner.clockChanged(effect.level);
       case 'settled':
-        return this.#owner.clockSettled(this.#offMs);
+        return this.#owner.clockSettled(this.#offMs, this.#checked);
+    }
+  }
+
+  /** A worn-out flash costs the floor, not the connection. */
+  #saveFloor(unixMs: number): void {
+    try {
+      this.#port.saveFloorMs(unixMs);
+    } catch {
+      this.#owner.clockTrouble('ERR_FLOOR_NOT_SAVED', 0);
     }
   }
 
@@ -110,9 +131,14 @@ export class ClockKeeper {
       this.#ntp = undefined;
       const wallMs = this.#port.wallMs();
       if (result.disagreementMs > 0) this.#owner.clockTrouble('ERR_NTP_DISAGREES', result.disagreementMs);
-      if (result.unixMs !== undefined) return this.#dispatch({ type: 'networkAnswered', unixMs: result.unixMs, wallMs });
-      this.#dispatch({ type: 'networkFailed', wallMs });
-      this.#owner.clockTrouble('ERR_NTP_SILENT', this.#timeServers.length);
+      const stops = this.#stops;
+      const answered = result.unixMs !== undefined;
+      const believed = answered && isPlausible(result.unixMs, this.#state.floorMs);
+      if (believed) this.#checked = true;
+      this.#dispatch(answered ? { type: 'networkAnswered', unixMs: result.unixMs, wallMs } : { type: 'networkFailed', wallMs });
+      if (believed || stops !== this.#stops) return;
+      if (answered) this.#owner.clockTrouble('ERR_NTP_RANGE', 0);
+      else this.#owner.clockTrouble('ERR_NTP_SILENT', this.#timeServers.length);
     });
     this.#ntp.open();
   }
@@ -120,10 +146,12 @@ export class ClockKeeper {
   #askDate(): void {
     this.#date = new DateClient(this.#port, this.#dateServer, this.#owner.nowMs(), (unixMs, code) => {
       this.#date = undefined;
-      if (unixMs === undefined) this.#dispatch({ type: 'dateFailed' });
-      else this.#dispatch({ type: 'dateAnswered', unixMs, wallMs: this.#port.wallMs() });
-      if (unixMs === undefined) this.#owner.clockTrouble(code, 0);
-      else if (this.#state.level !== 'confirmed') this.#owner.clockTrouble('ERR_DATE_BELOW_FLOOR', 0);
+      const stops = this.#stops;
+      const believed = unixMs !== undefined && isPlausible(unixMs, this.#state.floorMs);
+      if (believed) this.#checked = true;
+      this.#dispatch(unixMs === undefined ? { type: 'dateFailed' } : { type: 'dateAnswered', unixMs, wallMs: this.#port.wallMs() });
+      if (believed || stops !== this.#stops) return;
+      this.#owner.clockTrouble(unixMs === undefined ? code : 'ERR_DATE_RANGE', 0);
     });
     this.#date.open();
   }

@@ -1,4 +1,4 @@
-import { backoffMs } from '../backoff.ts';
+import { backoffMs, probeMs } from '../backoff.ts';
 import * as limits from '../limits.ts';
 
 /**
@@ -16,6 +16,7 @@ export interface ClockState {
   readonly asking: 'nothing' | 'network' | 'date';
   /** Monotonic: when the servers are asked again. */
   readonly askAtMs: number;
+  /** Checks in a row that failed. */
   readonly failures: number;
   /** Somebody waits for `settled`. */
   readonly wanted: boolean;
@@ -76,11 +77,12 @@ export function stepClock(state: ClockState, event: ClockEvent, context: ClockCo
     case 'dateAnswered':
       return dateAnswered(state, event.unixMs, event.wallMs, context);
     case 'dateFailed':
-      return settle({ ...state, asking: 'nothing', askAtMs: context.nowMs + limits.CLOCK_CHECK_MS });
+      return dateFailed(state, context);
   }
 }
 
-function isPlausible(unixMs: number, floorMs: number): boolean {
+/** Whether a time can be believed: within the floor and ten years after it. */
+export function isPlausible(unixMs: number, floorMs: number): boolean {
   return unixMs >= floorMs && unixMs <= floorMs + limits.CLOCK_HORIZON_MS;
 }
 
@@ -93,7 +95,8 @@ function ask(state: ClockState, context?: ClockContext): Step {
 
 /** The network's time, or failing that the board's, is in range: TLS may start; then HTTPS is asked, if there is a server. */
 function believed(state: ClockState, wallMs: number, context: ClockContext): Step {
-  const next: ClockState = { ...state, failures: 0, asking: 'nothing', askAtMs: context.nowMs + limits.CLOCK_CHECK_MS };
+  const failures = context.hasDateServer ? state.failures : 0;
+  const next: ClockState = { ...state, failures, asking: 'nothing', askAtMs: context.nowMs + limits.CLOCK_CHECK_MS };
   if (!isPlausible(wallMs, state.floorMs)) {
     const [lost, ...effects] = settle({ ...next, level: 'unset', askAtMs: Infinity });
     return state.level === 'unset' ? [lost, ...effects] : [lost, { type: 'changed', level: 'unset' }, ...effects];
@@ -112,7 +115,7 @@ function networkAnswered(state: ClockState, unixMs: number, wallMs: number, cont
   if (!isPlausible(unixMs, state.floorMs)) return networkFailed(state, wallMs, context);
   const offMs = unixMs - wallMs;
   // The wall clock is set in whole seconds: a smaller correction would make it worse.
-  if (Math.abs(offMs) < WALL_STEP_MS) return believed(state, wallMs, context);
+  if (Math.abs(offMs) < WALL_STEP_MS) return believed(state, unixMs, context);
   const setWall: ClockEffect = { type: 'setWall', unixMs, offMs };
   if (state.level === 'confirmed' && Math.abs(offMs) > limits.CLOCK_OFF_MS) {
     // Drift is taken from NTP, a jump takes the confirmation away until HTTPS has answered.
@@ -137,8 +140,9 @@ function networkFailed(state: ClockState, wallMs: number, context: ClockContext)
 
 function dateAnswered(state: ClockState, unixMs: number, wallMs: number, context: ClockContext): Step {
   if (state.asking !== 'date') return [state];
-  const next: ClockState = { ...state, asking: 'nothing', askAtMs: context.nowMs + limits.CLOCK_CHECK_MS };
-  if (unixMs < state.floorMs) return settle(next);
+  const next: ClockState = { ...state, failures: 0, asking: 'nothing', askAtMs: context.nowMs + limits.CLOCK_CHECK_MS };
+  // A floor that was saved cannot be taken back: a date out of range never becomes one.
+  if (!isPlausible(unixMs, state.floorMs)) return settle(next);
   const effects: ClockEffect[] = [];
   const offMs = unixMs - wallMs;
   // `Date` has whole seconds: a smaller difference is rounding, and NTP knows better.
@@ -153,7 +157,13 @@ function dateAnswered(state: ClockState, unixMs: number, wallMs: number, context
   return [settled, ...effects, ...rest];
 }
 
+/** The time is the network's meanwhile; the servers are asked again after a wait that doubles to the usual one. */
+function dateFailed(state: ClockState, context: ClockContext): Step {
+  if (state.asking !== 'date') return [state];
+  const waitMs = probeMs(state.failures, context.random(), limits.PROBE_FIRST_MS, limits.CLOCK_CHECK_MS);
+  return settle({ ...state, asking: 'nothing', failures: state.failures + 1, askAtMs: context.nowMs + waitMs });
+}
+
 function settle(state: ClockState): Step {
   return state.wanted ? [{ ...state, wanted: false, asking: 'nothing' }, { type: 'settled' }] : [state];
 }
-

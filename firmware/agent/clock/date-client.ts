@@ -4,12 +4,14 @@ import type { Port } from '../port.ts';
 import { dateOfHead } from './http-date.ts';
 
 const HTTPS_PORT = 443;
+/** Arguments of one call, so few that they fit every stack. */
+const TEXT_PIECE_BYTES = 128;
 
 /** One HEAD request over verified TLS for its `Date`; no token, no identity. Says the result once, `undefined` for a failure. */
 export class DateClient implements LinkOwner {
   readonly deadlineMs: number;
   readonly #port: Port;
-  readonly #host: string;
+  readonly #server: string;
   readonly #done: (unixMs: number | undefined, code: string) => void;
   readonly #link: Link;
   readonly #head = new Uint8Array(limits.MAX_DATE_ANSWER_BYTES);
@@ -19,10 +21,10 @@ export class DateClient implements LinkOwner {
   constructor(port: Port, server: string, nowMs: number, done: (unixMs: number | undefined, code: string) => void) {
     const colon = server.indexOf(':');
     this.#port = port;
-    this.#host = colon < 0 ? server : server.slice(0, colon);
+    this.#server = server;
     this.#done = done;
     this.deadlineMs = nowMs + limits.DATE_TIMEOUT_MS;
-    const target = { host: this.#host, port: colon < 0 ? HTTPS_PORT : Number(server.slice(colon + 1)), resume: false };
+    const target = { host: colon < 0 ? server : server.slice(0, colon), port: colon < 0 ? HTTPS_PORT : Number(server.slice(colon + 1)), resume: false };
     this.#link = new Link(port, target, this);
   }
 
@@ -40,7 +42,7 @@ export class DateClient implements LinkOwner {
   }
 
   linkOpened(link: Link): void {
-    link.send(this.#port.text.encodeUtf8(`HEAD / HTTP/1.1\r\nHost: ${this.#host}\r\nConnection: close\r\n\r\n`));
+    link.send(this.#port.text.encodeUtf8(`HEAD / HTTP/1.1\r\nHost: ${this.#server}\r\nConnection: close\r\n\r\n`));
   }
 
   linkReceived(_link: Link, bytes: Uint8Array): void {
@@ -76,8 +78,11 @@ export class DateClient implements LinkOwner {
   }
 }
 
+/** In pieces: character by character each step would copy the text so far. */
 function latin1(bytes: Uint8Array, length: number): string {
   let text = '';
-  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i] ?? 0);
+  for (let i = 0; i < length; i += TEXT_PIECE_BYTES) {
+    text += String.fromCharCode(...bytes.subarray(i, Math.min(length, i + TEXT_PIECE_BYTES)));
+  }
   return text;
 }

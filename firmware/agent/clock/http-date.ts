@@ -16,8 +16,11 @@ export function parseHttpDate(text: string): number | undefined {
   const hour = digits(text, 17, 19);
   const minute = digits(text, 20, 22);
   const second = digits(text, 23, 25);
-  if (!(day >= 1 && day <= 31 && hour <= 23 && minute <= 59 && second <= 60 && year >= 1970)) return undefined;
-  return Date.UTC(year, month / 3, day, hour, minute, second);
+  if (!(day >= 1 && hour <= 23 && minute <= 59 && second <= 60 && year >= 1970)) return undefined;
+  const midnightMs = Date.UTC(year, month / 3, day);
+  // Date.UTC makes 30 February the first or second of March.
+  if (new Date(midnightMs).getUTCDate() !== day) return undefined;
+  return midnightMs + ((hour * 60 + minute) * 60 + second) * 1000;
 }
 
 /**

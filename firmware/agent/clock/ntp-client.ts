@@ -56,12 +56,11 @@ export class NtpClient {
       return this.#end();
     }
     for (const query of this.#queries) {
-      this.#port.resolve(query.host, (address) => {
-        if (this.#ended) return;
-        if (address === undefined) query.unixMs = null;
-        else this.#ask(query, address);
-        this.#endIfAll();
-      });
+      try {
+        this.#port.resolve(query.host, (address) => this.#resolved(query, address));
+      } catch {
+        this.#resolved(query, undefined);
+      }
     }
   }
 
@@ -73,6 +72,13 @@ export class NtpClient {
     this.#ended = true;
     this.#socket?.close();
     this.#socket = undefined;
+  }
+
+  #resolved(query: Query, address: string | undefined): void {
+    if (this.#ended) return;
+    if (address === undefined) query.unixMs = null;
+    else this.#ask(query, address);
+    this.#endIfAll();
   }
 
   #ask(query: Query, address: string): void {
@@ -88,10 +94,13 @@ export class NtpClient {
     for (let i = 0; i < count && !this.#ended; i++) {
       const datagram = this.#socket?.read();
       if (datagram === undefined) break;
-      const query = this.#queries.find((one) => one.address === datagram.address && one.port === datagram.port && one.unixMs === undefined);
-      // Not from a server that was asked, or not an answer to the query: the true one may still come.
-      if (query === undefined) continue;
-      query.unixMs = parseNtpAnswer(new Uint8Array(datagram), query.nonce, this.#floorMs);
+      const bytes = new Uint8Array(datagram);
+      for (const query of this.#queries) {
+        // Not from the server that was asked, or not an answer to the query: the true one may still come.
+        if (query.unixMs !== undefined || query.address !== datagram.address || query.port !== datagram.port) continue;
+        query.unixMs = parseNtpAnswer(bytes, query.nonce, this.#floorMs);
+        if (query.unixMs !== undefined) break;
+      }
     }
     this.#endIfAll();
   }
