@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { addDeviceCommand } from './commands/device.ts';
+import { addHubCommand } from './commands/hub.ts';
 import { addSimCommand } from './commands/sim.ts';
+import { addTokenCommands } from './commands/token.ts';
 import { killRunningBoards } from './simulation/running-boards.ts';
 import { makeStyle, sayLine, type CliContext } from './terminal/cli-context.ts';
 import { describeError, EXIT, exitCodeOf } from './terminal/cli-error.ts';
@@ -9,7 +11,7 @@ import { openProcessContext } from './terminal/process-context.ts';
 /** Adds one command to the program; every file in commands/ exports one of these. */
 export type AddCommand = (program: Command, context: CliContext) => void;
 
-const COMMANDS: readonly AddCommand[] = [addSimCommand, addDeviceCommand];
+const COMMANDS: readonly AddCommand[] = [addSimCommand, addHubCommand, addDeviceCommand, addTokenCommands];
 
 /** The `latchkey` program. `args` are those behind the program's name. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {

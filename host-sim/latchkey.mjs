@@ -6,8 +6,8 @@ import { checkNode, ensurePackages } from './setup.mjs';
 try {
   checkNode();
   ensurePackages({ dev: false });
-  const { bundleCli } = await import('./bundle-cli.mjs');
-  const { runProcess } = await import(await bundleCli());
+  const { bundleScript } = await import('./bundle-script.mjs');
+  const { runProcess } = await import(await bundleScript('host-sim/cli.ts'));
   process.exit(await runProcess(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;

@@ -1,13 +1,21 @@
 'use strict';
+const { createHash } = require('node:crypto');
+const { readFileSync } = require('node:fs');
 const { transformSync } = require('esbuild');
+
+const ownSource = readFileSync(__filename);
 
 /** @type {import('@jest/transform').SyncTransformer} */
 module.exports = {
+  /** Of what went in, and of this file: jest would keep the output of an older one. */
+  getCacheKey: (source, path) => createHash('sha256').update(ownSource).update(path).update(source).digest('hex').slice(0, 32),
   process(source, path) {
     const { code } = transformSync(source, {
       loader: path.endsWith('.ts') ? 'ts' : 'js',
       format: 'cjs',
       target: 'node20',
+      // jest runs CommonJS: `await import()` becomes a require.
+      supported: { 'dynamic-import': false },
       sourcefile: path,
       sourcemap: 'inline',
       define: { 'import.meta.url': '__importMetaUrl' },

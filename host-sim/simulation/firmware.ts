@@ -1,4 +1,4 @@
-import { BoardBuildError, buildBoard } from '../board/build.ts';
+import { BoardBuildError, buildBoard, type BoardVariant } from '../board/build.ts';
 import { buildFirmware } from '../board/bundle.ts';
 import { installPackages } from '../debian-packages.mjs';
 
@@ -16,20 +16,34 @@ const PACKAGES_FOR = new Map([
   ['ERR_BOARD_MULTILIB 32', ['libmbedtls-dev', 'libmbedtls-dev:i386', 'gcc-multilib']],
 ]);
 
+/** The boards that the tests run. */
+const TESTED_VARIANTS: readonly BoardVariant[] = ['64-bit', '32-bit', 'asan', 'stress'];
+
 /**
  * Builds what has changed; where Mbed TLS is missing it is installed first.
  *
  * @throws BoardBuildError, SetupError
  */
 export async function buildFirmwareForBoard(bits: 32 | 64, onProgress: (text: string) => void): Promise<BuiltFirmware> {
-  const build = (): Promise<string> => buildBoard({ variant: bits === 32 ? '32-bit' : '64-bit', onProgress });
   const scripts = buildFirmware();
   scripts.catch(() => {});
-  const program = await build().catch((error: unknown) => {
+  const program = await buildOrInstall(bits === 32 ? '32-bit' : '64-bit', onProgress);
+  return { program, ...(await scripts) };
+}
+
+/** Builds every variant that a test runs. @throws BoardBuildError, SetupError */
+export async function buildBoards(onProgress: (text: string) => void): Promise<void> {
+  for (const variant of TESTED_VARIANTS) await buildOrInstall(variant, onProgress);
+}
+
+async function buildOrInstall(variant: BoardVariant, onProgress: (text: string) => void): Promise<string> {
+  try {
+    return await buildBoard({ variant, onProgress });
+  } catch (error) {
+    const bits = variant === '32-bit' || variant === 'stress' ? 32 : 64;
     const names = error instanceof BoardBuildError ? PACKAGES_FOR.get(`${error.code} ${bits}`) : undefined;
     if (names === undefined) throw error;
     installPackages(names);
-    return build();
-  });
-  return { program, ...(await scripts) };
+    return buildBoard({ variant, onProgress });
+  }
 }

@@ -26,8 +26,9 @@ interface PkiRecord {
 /**
  * @param names DNS names and addresses of the server
  * @param nowMs the time at which the certificates must hold
+ * @param label whose: programs that run at the same time with other names or another time have folders of their own
  */
-export async function openLocalPki(names: readonly string[], nowMs: number, label: 'real' | 'virtual'): Promise<LocalPki> {
+export async function openLocalPki(names: readonly string[], nowMs: number, label: string): Promise<LocalPki> {
   const folder = projectPath(`.build/pki-${label}`);
   const recordFile = join(folder, 'pki.json');
   if (!isUsable(recordFile, names, nowMs)) {

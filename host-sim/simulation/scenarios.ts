@@ -11,8 +11,10 @@ const BEGINS_AT = 0.25;
 const ENDS_AT = 0.6;
 /** Of a run without an end. */
 const DEFAULT_RUN_MS = 120_000;
-/** How far the hub's clock goes wrong: more than any token that a test waits for lives. */
-const HUB_CLOCK_OFFSET_MS = 2 * 3600 * 1000;
+/** How far the hub's clock goes wrong beyond the life of a token: new tokens seem to have ended, open connections live on by grace. */
+const HUB_CLOCK_OFF_MS = 60_000;
+/** A cut that finds nothing to break waits for a connection, and then so long at most. */
+const CUT_RETRY_MS = 500;
 /** Cuts keep clear of the first connection and of the last acknowledgements. */
 const CUTS_FROM = 0.05;
 const CUTS_TO = 0.95;
@@ -25,13 +27,19 @@ export interface Plan {
   readonly tell: Tell;
 }
 
+export interface ScenarioTarget {
+  readonly hub: Hub;
+  readonly deviceIds: readonly string[];
+  readonly tokenLifeSeconds: number;
+}
+
 interface Fault {
   readonly text: string;
   begin(): void;
   end(): void;
 }
 
-function faultOf(name: ScenarioName, hub: Hub, deviceIds: readonly string[]): Fault {
+function faultOf(name: ScenarioName, { hub, deviceIds, tokenLifeSeconds }: ScenarioTarget): Fault {
   switch (name) {
     case 'wrong-key': {
       const right = new Map(deviceIds.map((deviceId) => [deviceId, hub.registry.find({ deviceId })?.keys]));
@@ -51,17 +59,17 @@ function faultOf(name: ScenarioName, hub: Hub, deviceIds: readonly string[]): Fa
       };
     case 'hub-clock':
       return {
-        text: 'the hub takes it to be two hours later',
-        begin: () => hub.setClockOffset(HUB_CLOCK_OFFSET_MS),
+        text: "the hub's clock is ahead by more than a token lives",
+        begin: () => hub.setClockOffset(tokenLifeSeconds * 1000 + HUB_CLOCK_OFF_MS),
         end: () => hub.setClockOffset(0),
       };
   }
 }
 
 /** Plans a fault and its end. @returns a function that takes both off the clock */
-export function planScenario(name: ScenarioName, hub: Hub, deviceIds: readonly string[], plan: Plan): () => void {
+export function planScenario(name: ScenarioName, target: ScenarioTarget, plan: Plan): () => void {
   const { clock, durationMs = DEFAULT_RUN_MS, tell } = plan;
-  const fault = faultOf(name, hub, deviceIds);
+  const fault = faultOf(name, target);
   const cancelBegin = clock.setTimer(BEGINS_AT * durationMs, () => {
     tell({ source: 'scenario', body: { event: 'began', name, text: fault.text } });
     fault.begin();
@@ -76,12 +84,30 @@ export function planScenario(name: ScenarioName, hub: Hub, deviceIds: readonly s
   };
 }
 
-/** Plans `count` cuts of the link at random moments. @returns a function that takes those that are left off the clock */
+/**
+ * Plans `count` cuts of the link at random moments; one that comes while nothing is connected waits until something is.
+ *
+ * @returns a function that takes those that are left off the clock
+ */
 export function planCuts(link: Link, count: number, random: Random, plan: Plan): () => void {
   const { clock, durationMs = DEFAULT_RUN_MS, tell } = plan;
   const moments = Array.from({ length: count }, () => durationMs * (CUTS_FROM + (CUTS_TO - CUTS_FROM) * random())).sort((a, b) => a - b);
-  const cancels = moments.map((atMs, index) =>
-    clock.setTimer(atMs, () => tell({ source: 'link', body: { event: 'cut', connections: link.cut(), number: index + 1, of: count } })),
-  );
-  return () => cancels.forEach((cancel) => cancel());
+  let made = 0;
+  let cancel = (): void => {};
+  const waitForNext = (): void => {
+    const atMs = moments[made];
+    if (atMs !== undefined) cancel = clock.setTimer(startMs + atMs - clock.monotonicMs(), cut);
+  };
+  const cut = (): void => {
+    if (link.connectionCount === 0) {
+      cancel = clock.setTimer(CUT_RETRY_MS * random(), cut);
+      return;
+    }
+    made++;
+    tell({ source: 'link', body: { event: 'cut', connections: link.cut(), number: made, of: count } });
+    waitForNext();
+  };
+  const startMs = clock.monotonicMs();
+  waitForNext();
+  return () => cancel();
 }

@@ -48,9 +48,12 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
   const seed = options.seed ?? (options.isVirtual ? DEFAULT_VIRTUAL_SEED : undefined);
   const clock = chooseClock(options.isVirtual);
   const startMs = clock.monotonicMs();
-  const tell: Tell = (event) => host.onEvent({ ...event, sinceStartMs: clock.monotonicMs() - startMs } as SimulationEvent);
+  let isOver = false;
+  const tellHost: Tell = (event) => host.onEvent({ ...event, sinceStartMs: clock.monotonicMs() - startMs } as SimulationEvent);
+  const tell: Tell = (event) => {
+    if (!isOver) tellHost(event);
+  };
   const side = createHubSide(clock, options.graceMs, (body) => tell({ source: 'hub', body }));
-  const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
   const pki = await openLocalPki(SERVER_NAMES, clock.now(), options.isVirtual ? 'virtual' : 'real');
   const world = await openWorld(options, clock, side, pki);
   const folder = options.keepFolder ?? mkdtempSync(join(tmpdir(), 'latchkey-sim-'));
@@ -62,6 +65,7 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
     stop.abort();
   };
   try {
+    const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
     const devices = Array.from({ length: options.deviceCount }, (_, index) =>
       makeDevice(`sim-${index + 1}`, { options, side, pki, world, folder, tell, seed: seed === undefined ? undefined : seed * SEED_STRIDE + index }),
     );
@@ -70,7 +74,7 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
     tell({ source: 'simulation', body: describeStart(options, world, pki, deviceIds, seed) });
     const plan = { clock, durationMs: options.durationMs, tell };
     if (options.cutCount > 0) cancels.push(planCuts(world.link, options.cutCount, seed === undefined ? Math.random : seededRandom(seed), plan));
-    if (options.scenario !== undefined) cancels.push(planScenario(options.scenario, side.hub, deviceIds, plan));
+    if (options.scenario !== undefined) cancels.push(planScenario(options.scenario, { hub: side.hub, deviceIds, tokenLifeSeconds: options.tokenLifeSeconds }, plan));
     if (options.durationMs !== undefined) {
       const limitMs = options.durationMs + LAST_ACKNOWLEDGEMENTS_MS;
       cancels.push(clock.setTimer(limitMs, () => {
@@ -84,8 +88,10 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
     await world.run({ devices, firmware, deviceClockMs: options.deviceClockMs, stop: stop.signal });
     const records = devices.map(({ record }) => record);
     const summary = summarize(side, records);
-    tell({ source: 'simulation', body: summary });
     const hasFailed = records.some((record) => record.hasFailed);
+    // The summary is the last word: what the hub says while it closes is not told.
+    isOver = true;
+    tellHost({ source: 'simulation', body: summary });
     return { summary, ending: host.interrupted.aborted ? 'interrupted' : timedOut ? 'timed-out' : hasFailed ? 'board-failed' : 'complete' };
   } finally {
     host.interrupted.removeEventListener('abort', interrupt);

@@ -69,7 +69,7 @@ export class SimulationRenderer {
       case 'open-failed':
         return yellow(`no connection: ${fields['code']}, next try in ${milliseconds(fields['retryMs'])}`);
       case 'disconnected':
-        return yellow(`connection lost: ${fields['code']}`);
+        return fields['code'] === 'STOPPED' ? 'disconnected' : yellow(`connection lost: ${fields['code']}`);
       case 'telemetry':
       case 'done':
         return this.#describeTelemetry(device, fields, body.event === 'done', sinceStartMs);

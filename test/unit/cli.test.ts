@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals';
+import { createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommandLine } from '../fakes/cli-run.ts';
+
+const KEY = Buffer.alloc(32, 'secret-key-of-the-device').toString('base64');
+const DEVICE = `HostName=hub.azure-devices.net;DeviceId=dev1;SharedAccessKey=${KEY}`;
+
+test.each([[['--help']], [['sim', '--help']], [['device', '--help']]])('%j shows help on stdout and exits with 0', async (args) => {
+  const { exitCode, stdout, stderr } = await runCommandLine(args);
+  expect([exitCode, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('Usage: latchkey');
+});
+
+test.each(['sim', 'device'])('the help of "%s" begins with examples', async (command) => {
+  expect((await runCommandLine([command, '--help'])).stdout).toMatch(/^Examples:\n/);
+});
+
+test('the version is data', async () => {
+  expect(await runCommandLine(['--version'])).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' });
+});
+
+test.each([
+  [['simm'], "unknown command 'simm'\n(Did you mean sim?)"],
+  [['sim', '--durration', '5s'], "unknown option '--durration'\n(Did you mean --duration?)"],
+  [['sim', '--duration', '30'], '"30" has no unit, did you mean "30s"?'],
+  [['sim', '--duration', '1ms'], 'expected 1s to 3285d, got 1ms'],
+  [['sim', '--token-ttl', '4s'], 'expected 5s to 365d, got 4s'],
+  [['sim', '--token-ttl', '5500ms'], 'expected whole seconds, got 5500ms'],
+  [['sim', '--token-ttl', '366d'], 'expected 5s to 365d, got 366d'],
+  [['sim', '--port', '65536'], 'expected a whole number from 0 to 65535, got "65536"'],
+  [['sim', '--port', '80x'], 'expected a whole number from 0 to 65535, got "80x"'],
+  [['sim', '--devices', '0'], 'expected a whole number from 1 to 200, got "0"'],
+  [['sim', '--delay', '-1ms'], 'expected a duration such as 30s, 50ms or 1h'],
+  [['sim', '--bits', '16'], 'Allowed choices are 32, 64'],
+  [['sim', '--scenario', 'wrong'], 'Allowed choices are wrong-key, disabled, hub-clock'],
+  [['sim', '--device-clock', 'yesterday'], 'expected a date such as 1970-01-01'],
+  [['sim', 'now'], 'too many arguments'],
+  [['device', '--ntp', 'a b'], 'expected HOST or HOST:PORT, got "a b"'],
+  [['device', '--hub-address', 'h:99999'], 'expected a whole number from 1 to 65535, got "99999"'],
+])('%j is a usage error: exit code 2, told on stderr', async (args, message) => {
+  const { exitCode, stdout, stderr } = await runCommandLine(args);
+  expect([exitCode, stdout]).toEqual([2, '']);
+  expect(stderr).toContain(message);
+});
+
+test.each([
+  ['HostName=h;DeviceId', 'has a part without "="'],
+  ['HostName=h;DeviceId=d;SharedAccessKey=bm90IGxvbmc=', 'the key of d must have 16 to 64 bytes, got 8'],
+  ['HostName=h;DeviceId=d;SharedAccessKey=this is no base64', 'the key of d is not base64'],
+  [`HostName=h;SharedAccessKeyName=owner;SharedAccessKey=${KEY}`, 'has no DeviceId'],
+])('a broken connection string exits with 3, says the remedy, and shows no secret: %#', async (connectionString, message) => {
+  const { exitCode, stdout, stderr } = await runCommandLine(['device'], { stdin: connectionString });
+  expect([exitCode, stdout]).toEqual([3, '']);
+  expect(stderr).toContain(message);
+  expect(stderr.trim().split('\n').at(-1)).toMatch(/^ {2}\S/);
+  for (const secret of [KEY, 'bm90IGxvbmc', 'this is no base64']) expect(stderr).not.toContain(secret);
+});
+
+test('without any connection string the device says where one may come from, and exits with 3', async () => {
+  const { exitCode, stderr } = await runCommandLine(['device']);
+  expect(exitCode).toBe(3);
+  expect(stderr).toContain('set IOTHUB_DEVICE_CONNECTION_STRING');
+});
+
+test('a root file that holds no certificate exits with 3', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-root-'));
+  const file = join(folder, 'root.pem');
+  writeFileSync(file, 'no certificate');
+  for (const root of [file, join(folder, 'none.pem')]) {
+    const { exitCode, stderr } = await runCommandLine(['device', '--root', root], { env: { IOTHUB_DEVICE_CONNECTION_STRING: DEVICE } });
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('(ERR_ROOTS)');
+    expect(stderr).not.toContain(KEY);
+  }
+  rmSync(folder, { recursive: true });
+});
+
+test('a port in use exits with 4 and says how to find who has it', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const { exitCode, stdout, stderr } = await runCommandLine(['sim', '--port', String(port), '--duration', '1s']);
+  server.close();
+  expect([exitCode, stdout]).toEqual([4, '']);
+  expect(stderr).toContain(`127.0.0.1:${port} is in use (ERR_PORT_IN_USE)`);
+  expect(stderr).toContain('or choose another --port');
+});
