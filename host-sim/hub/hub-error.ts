@@ -1,4 +1,5 @@
 export type HubErrorCode =
+  | 'ERR_CLOCK'
   | 'ERR_DEVICE_EXISTS'
   | 'ERR_DEVICE_ID'
   | 'ERR_DEVICE_UNKNOWN'
@@ -9,7 +10,8 @@ export type HubErrorCode =
   | 'ERR_PORT_IN_USE'
   | 'ERR_ADDRESS'
   | 'ERR_STATE_FILE'
-  | 'ERR_STATE_WRITE';
+  | 'ERR_STATE_WRITE'
+  | 'ERR_TOKEN';
 
 /** What a user of the hub did wrong or what the machine refused; never holds a key. */
 export class HubError extends Error {

@@ -55,9 +55,9 @@ export interface NtpServer {
 
 const DEFAULT_ADDRESSES = [LOOPBACK, '127.0.0.2'] as const;
 
-/** Answers NTP over UDP. @throws ERR_PORT_IN_USE, ERR_PORT_FORBIDDEN, ERR_ADDRESS */
+/** Answers NTP over UDP. Where the system has only one loopback address (macOS), the default is that one. @throws ERR_PORT_IN_USE, ERR_PORT_FORBIDDEN, ERR_ADDRESS */
 export async function openNtpServer(options: NtpOptions): Promise<NtpServer> {
-  const addresses = options.addresses ?? DEFAULT_ADDRESSES;
+  const addresses = options.addresses ?? (await hasSecondLoopback() ? DEFAULT_ADDRESSES : [LOOPBACK]);
   const sockets: Socket[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
@@ -66,8 +66,8 @@ export async function openNtpServer(options: NtpOptions): Promise<NtpServer> {
   try {
     for (const address of addresses) {
       const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-      await bind(socket, address, port);
       sockets.push(socket);
+      await bind(socket, address, port);
       port = socket.address().port;
       socket.on('message', (query, peer) => {
         const answer = answerNtp(query, options.clock);
@@ -88,4 +88,17 @@ function bind(socket: Socket, address: string, port: number): Promise<void> {
     socket.once('error', (error: NodeJS.ErrnoException) => reject(explainListenError(error, address, port)));
     socket.bind(port, address, resolve);
   });
+}
+
+/** Linux answers on all of 127.0.0.0/8, others on 127.0.0.1 only. */
+async function hasSecondLoopback(): Promise<boolean> {
+  const socket = createSocket('udp4');
+  try {
+    await bind(socket, DEFAULT_ADDRESSES[1], 0);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
 }

@@ -41,6 +41,8 @@ export function saveState(path: string, contents: RegistryContents, fs: StateFil
 export function loadState(path: string): RegistryContents | undefined {
   let text: string;
   try {
+    // A device or a pipe has no end, or no beginning that could be replaced.
+    if (!nodeFs.statSync(path).isFile()) throw Object.assign(new Error('not a file'), { code: 'not a file' });
     text = nodeFs.readFileSync(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

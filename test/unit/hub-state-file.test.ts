@@ -113,9 +113,11 @@ test('a registry that is kept is saved at every change, and says so when that fa
   expect(said).toHaveLength(6);
 });
 
-test('a file that is not there is no state, a folder is an error', () => {
+test('a file that is not there is no state, a folder or a device is an error', () => {
   expect(loadState(path)).toBeUndefined();
-  expect(() => loadState(folder)).toThrow(expect.objectContaining({ code: 'ERR_STATE_FILE', message: `cannot read ${folder}: EISDIR` }));
+  for (const other of [folder, '/dev/full']) {
+    expect(() => loadState(other)).toThrow(expect.objectContaining({ code: 'ERR_STATE_FILE', message: `cannot read ${other}: not a file` }));
+  }
 });
 
 const KEY = encodeKey(new Uint8Array(32).fill(7));

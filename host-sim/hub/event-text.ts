@@ -1,0 +1,66 @@
+import { isUtf8 } from 'node:buffer';
+import type { HubEvent } from './events.ts';
+import { formatClientId } from './identity.ts';
+
+/** One JSON object for one event: the payload as text, or base64 where it is none. */
+export function toJsonEvent(event: HubEvent): object {
+  if (event.event !== 'messageReceived') return event;
+  const { payload, ...rest } = event;
+  const body = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+  return isUtf8(body) ? { ...rest, payload: body.toString() } : { ...rest, payloadBase64: body.toString('base64') };
+}
+
+/** How bad a line is: shown green, yellow, red, or as it is. */
+export type Tone = 'good' | 'warning' | 'bad' | 'plain';
+
+export interface EventLine {
+  readonly who: string;
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+/** One line about an event for people; `undefined` for what is told otherwise or by the next event. */
+export function describeHubEvent(event: HubEvent): EventLine | undefined {
+  switch (event.event) {
+    case 'connected':
+      return line(event, `connected with its ${event.policy === undefined ? '' : `${event.policy} policy's `}${event.key} key, token until ${formatSeconds(event.expirySeconds)}`, 'good');
+    case 'refused':
+      return { who: printable(event.clientId), text: `refused: ${event.detail} (${event.reason}, ${event.code})`, tone: 'bad' };
+    case 'evicted':
+      return line(event, `replaced by its newer connection (${event.code})`, 'plain');
+    case 'expired':
+      return line(event, `the token ended at ${formatSeconds(event.expirySeconds)}, the grace time is over`, 'warning');
+    case 'disconnected':
+      if (event.reason === 'evicted' || event.reason === 'refused') return undefined;
+      return { who: event.deviceId === undefined ? `#${event.connection}` : formatClientId({ ...event, deviceId: event.deviceId }), text: `disconnected: ${event.reason}${event.detail === undefined ? '' : ` (${event.detail})`}`, tone: event.reason === 'client-disconnected' ? 'plain' : 'warning' };
+    case 'subscribed':
+      return line(event, event.grantedQos === 128 ? `may not subscribe to ${printable(event.filter)}` : `subscribed to ${event.filter}`, event.grantedQos === 128 ? 'warning' : 'plain');
+    case 'notSupported':
+      return line(event, `${event.request}: this hub cannot do that yet`, 'warning');
+    case 'tlsFailed':
+      return { who: event.peer, text: `TLS failed: ${event.detail} (${event.code})`, tone: 'warning' };
+    case 'connectionRejected':
+      return { who: event.peer, text: `rejected: ${event.limit} connections are open`, tone: 'warning' };
+    case 'registryChanged':
+      return { who: event.deviceId === undefined ? (event.policy ?? 'registry') : formatClientId({ ...event, deviceId: event.deviceId }), text: event.change, tone: 'plain' };
+    case 'stateNotSaved':
+      return { who: 'state', text: `${event.detail}; ${event.remedy}`, tone: 'bad' };
+    default:
+      return undefined;
+  }
+}
+
+function line(event: HubEvent & { readonly deviceId: string; readonly moduleId?: string }, text: string, tone: Tone): EventLine {
+  return { who: formatClientId(event), text, tone };
+}
+
+function formatSeconds(seconds: number): string {
+  const atMs = seconds * 1000;
+  // Dates end in the year 275,760; a token may go further.
+  return atMs > 8.64e15 ? `${seconds} s` : new Date(atMs).toISOString().replace('.000', '');
+}
+
+/** What a stranger wrote, without what would act on a terminal. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?');
+}
