@@ -81,11 +81,11 @@ function decodePiece(bytes: Uint8Array, start: number, end: number): string {
   throw new LatchkeyError('ERR_PROTOCOL', 'text is not well-formed UTF-8');
 }
 
-/** `to`, or up to 3 bytes before it where a character begins. */
+/** Where the last character before `to` begins, or `to` where none does. */
 function boundaryBefore(bytes: Uint8Array, from: number, to: number, end: number): number {
   if (to === end) return end;
   let at = to;
-  while (at > from && at > to - 4 && (bytes[at]! & 0xc0) === 0x80) at--;
+  while (at > from && (bytes[at]! & 0xc0) === 0x80) at--;
   return at > from ? at : to;
 }
 
