@@ -1,8 +1,9 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generate, parser as createParser } from 'mqtt-packet';
 import type { Packet as WirePacket } from 'mqtt-packet';
 
 import type { InboundPacket, OutboundPacket, Publish } from '../../firmware/agent/mqtt/packets.ts';
+import { recordEvidence } from '../evidence.ts';
 import { fromHex, hex, loadCodecs, REALMS, thrown, type Codecs } from './codec-realms.ts';
 import { INBOUND, LONG_OUTBOUND, MALFORMED, OUTBOUND } from './codec-vectors.ts';
 
@@ -59,6 +60,13 @@ function generatedByMqttPacket(packet: OutboundPacket): string {
 const PUBLISH: Publish = { type: 'publish', topic: 'a', payload: new Uint8Array(0), qos: 1, dup: false, retain: false, packetId: 1 };
 const CONNECT = { type: 'connect', clientId: 'd', username: 'u', clean: true, keepAliveSeconds: 60 } as const;
 
+let vectors = 0;
+let refusals = 0;
+afterAll(() => {
+  recordEvidence('mqtt-packet-vectors', vectors);
+  recordEvidence('mqtt-malformed-packets', refusals);
+});
+
 describe.each(REALMS)('the MQTT codec %s', (realm) => {
   let codecs: Codecs;
   let codec: InstanceType<Codecs['MqttPacketCodec']>;
@@ -72,15 +80,18 @@ describe.each(REALMS)('the MQTT codec %s', (realm) => {
     expect(hex(encoded)).toBe(bytes.replaceAll(' ', ''));
     expect(hex(encoded)).toBe(generatedByMqttPacket(packet));
     expect(encoded.buffer.byteLength).toBe(encoded.length);
+    vectors++;
   });
 
   test.each(INBOUND)('[MQTT-%s] decodes %s', (_section, _name, bytes, packet) => {
     expect(plain(codec.decode(fromHex(bytes)))).toEqual(plain(packet));
+    vectors++;
   });
 
   test.each(MALFORMED)('[%s] refuses %s with ERR_PROTOCOL', (_rule, _name, bytes) => {
     expect(thrown(() => codec.decode(fromHex(bytes)))).toMatchObject({ name: 'LatchkeyError', code: 'ERR_PROTOCOL' });
     expect(codec.decode(fromHex('d0 00'))).toMatchObject({ type: 'pingresp' });
+    refusals++;
   });
 
   test.each(INBOUND)('[MQTT-%s] refuses every truncation and every extension of %s, and is as good as new after it', (_section, _name, text, packet) => {

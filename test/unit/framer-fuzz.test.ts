@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 
+import { recordEvidence } from '../evidence.ts';
 import { fuzzFramerAndCodec, readCorpus } from '../fuzz/js-framer-codec.ts';
 
 /** Every way that the corpus and its neighbours are answered; `npm run fuzz` goes on for minutes. */
@@ -35,4 +36,5 @@ test('3,000 mutations of the corpus give the same frames in any chunks, packets 
   const { inputs, seen } = fuzzFramerAndCodec({ seed: 1, runs: 3_000 });
   expect(inputs).toBe(3_000 + readCorpus().length);
   expect(MUST_BE_SEEN.filter((kind) => !seen.has(kind))).toEqual([]);
+  recordEvidence('framer-fuzz-inputs', inputs);
 });
