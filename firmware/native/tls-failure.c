@@ -6,6 +6,9 @@
 /* An Mbed TLS code before 4.0 is the sum of a high-level code and a low-level one of seven bits. */
 #define HIGH_LEVEL(code) (-(int)((unsigned)(-(code)) & 0x7F80u))
 
+#define TLS_1_2_MINOR 3
+#define CERTIFICATE_REQUIRED 116 /* RFC 8446 6.2 */
+
 const char *tls_error_code(enum tls_error error) {
   switch (error) {
     case TLS_OK: return "OK";
@@ -58,11 +61,19 @@ static int received_alert(const struct tls *tls) {
 #endif
 }
 
-static enum tls_error class_of_alert(int alert) {
+/* A server of TLS 1.1 takes that version, then finds no suite for it and says handshake_failure, in a record of its version. */
+static bool answered_in_old_version(const struct tls *tls) {
+  return tls->first_record_length == sizeof tls->first_record && tls->first_record[0] == MBEDTLS_SSL_MSG_ALERT &&
+         tls->first_record[2] < TLS_1_2_MINOR;
+}
+
+static enum tls_error class_of_alert(const struct tls *tls, int alert) {
   switch (alert) {
     case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION:
     case MBEDTLS_SSL_ALERT_MSG_INAPROPRIATE_FALLBACK: return TLS_VERSION;
     case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE:
+      if (tls->verification.certificates > 0) return TLS_PROTOCOL; /* suite and group were agreed on before */
+      return answered_in_old_version(tls) ? TLS_VERSION : TLS_CIPHER;
     case MBEDTLS_SSL_ALERT_MSG_INSUFFICIENT_SECURITY: return TLS_CIPHER;
     default: return TLS_PROTOCOL;
   }
@@ -77,16 +88,17 @@ static bool is_about_our_certificate(int alert) {
     case MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN:
     case MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA:
     case MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED: return true;
-    default: return alert == 116; /* certificate_required, TLS 1.3 */
+    default: return alert == CERTIFICATE_REQUIRED;
   }
 }
 
 static enum tls_error fail_alert(struct tls *tls) {
   const int alert = received_alert(tls);
-  const enum tls_error error = class_of_alert(alert);
+  const enum tls_error error = class_of_alert(tls, alert);
   const char *meaning = "";
   if (error == TLS_VERSION) meaning = ": it does not speak TLS 1.2 or later";
   if (error == TLS_CIPHER) meaning = ": it has no AEAD suite with forward secrecy, or no group, in common";
+  if (error == TLS_PROTOCOL && alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE) meaning = ": does it ask for a client certificate?";
   if (is_about_our_certificate(alert)) meaning = ": it refuses the certificate of this device";
   (void)tls_fail(tls, error, "");
   tls->failure.alert = alert;
@@ -125,6 +137,15 @@ static bool is_out_of_memory(int code) {
 #endif
 }
 
+/* What the library says when the chain is good and its leaf may not be used so; its flags tell. */
+static bool is_bad_certificate(int code) {
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+  return code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE;
+#else
+  return code == MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE;
+#endif
+}
+
 static bool is_version(int code) {
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
   return code == MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION;
@@ -133,20 +154,12 @@ static bool is_version(int code) {
 #endif
 }
 
-static bool is_cipher(int code) {
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-  return code == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE;
-#else
-  return code == MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN;
-#endif
-}
-
 static enum tls_error fail_code(struct tls *tls, int code) {
   if (tls->out_of_memory || is_out_of_memory(code)) return tls_fail(tls, TLS_MEMORY, "not enough memory");
   if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return fail_alert(tls);
   if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) return fail_verification(tls);
+  if (is_bad_certificate(code) && tls->verification.certificates > 0) return fail_verification(tls);
   if (is_version(code)) return tls_fail(tls, TLS_VERSION, "the server does not speak TLS 1.2 or later");
-  if (is_cipher(code)) return tls_fail(tls, TLS_CIPHER, "the server and this device have nothing in common");
   if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) return tls_fail(tls, TLS_PROTOCOL, "the server ended the handshake");
   if (HIGH_LEVEL(code) == MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG) {
     return tls_fail(tls, TLS_WEAK_HASH, "a certificate is signed with a hash that this library does not have");

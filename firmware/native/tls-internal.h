@@ -68,6 +68,9 @@ struct tls {
   bool offered_session;
   bool peer_closed;
   bool out_of_memory;
+  /* The start of the first record that came: type and version. */
+  uint8_t first_record[3];
+  size_t first_record_length;
   char host[TLS_MAX_HOST_BYTES + 1];
   uint8_t binding[TLS_BINDING_BYTES];
   /* Of the session that was offered, for the one that comes out of it. */

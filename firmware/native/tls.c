@@ -171,6 +171,9 @@ enum tls_error tls_feed(struct tls *tls, const uint8_t *bytes, size_t length) {
   }
   if (!byte_queue_push(&tls->input, bytes, length)) return tls_fail(tls, TLS_MEMORY, "not enough memory");
   tls->barren_bytes += length;
+  for (size_t i = 0; i < length && tls->first_record_length < sizeof tls->first_record; i++) {
+    tls->first_record[tls->first_record_length++] = bytes[i];
+  }
   charge_record(tls, length);
   return TLS_OK;
 }

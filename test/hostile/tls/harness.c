@@ -2,7 +2,7 @@
  * Runs firmware/native/tls.c against real peers: reads commands from stdin, one a line, writes one line of JSON for each.
  *
  *   connect port=N host=NAME root=FILE… [cert=FILE… key=FILE] [resume=0] [chunk=N] [send=TEXT] [expect=N] [timeout=MS] [repeat=N]
- *   drop-sessions | self-test | wall SECONDS | monotonic SECONDS | heap
+ *   drop-sessions | self-test | wall SECONDS | monotonic SECONDS | heap (where it is counted)
  *
  * `chunk` feeds at most so many bytes at a time; `expect` reads so many bytes of plaintext before the end; `repeat` connects again and
  * again and tells of the last one.
@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +19,15 @@
 #include <unistd.h>
 
 #include "harness-clock.h"
+#ifdef HARNESS_COUNTS_HEAP
+  #include "harness-heap.h"
+#endif
 #include "tls.h"
 
 #define MAX_FILES 20u
 #define MAX_LINE_BYTES 4096u
 #define READ_BYTES 4096u
-#define DEFAULT_TIMEOUT_MS 3000
+#define DEFAULT_TIMEOUT_MS 20000
 
 struct plan {
   const char *host;
@@ -33,7 +36,7 @@ struct plan {
   const char *certificates[MAX_FILES];
   unsigned certificate_count;
   const char *key;
-  const char *send;
+  char send[256]; /* a line */
   int port;
   int timeout_ms;
   int repeat;
@@ -88,6 +91,8 @@ static int open_socket(int port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  if (fd >= 0) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
   perror("connect");
   exit(2);
@@ -118,7 +123,7 @@ static int feed_some(int fd, struct tls *tls, const struct plan *plan, enum tls_
 }
 
 static enum tls_error exchange(int fd, struct tls *tls, const struct plan *plan, struct outcome *outcome) {
-  const size_t to_send = plan->send == NULL ? 0 : strlen(plan->send);
+  const size_t to_send = strlen(plan->send);
   bool done = false;
   for (;;) {
     enum tls_error error = TLS_OK;
@@ -190,7 +195,7 @@ static void parse_word(struct plan *plan, char *word) {
   if (strcmp(word, "root") == 0 && plan->root_count < MAX_FILES) plan->roots[plan->root_count++] = value;
   if (strcmp(word, "cert") == 0 && plan->certificate_count < MAX_FILES) plan->certificates[plan->certificate_count++] = value;
   if (strcmp(word, "key") == 0) plan->key = value;
-  if (strcmp(word, "send") == 0) plan->send = value;
+  if (strcmp(word, "send") == 0) (void)snprintf(plan->send, sizeof plan->send, "%s\n", value);
   if (strcmp(word, "resume") == 0) plan->resume = atoi(value) != 0;
   if (strcmp(word, "chunk") == 0) plan->chunk = (size_t)atoi(value);
   if (strcmp(word, "expect") == 0) plan->expect = (size_t)atoi(value);
@@ -213,8 +218,10 @@ static void run(struct tls_context *context, char *line) {
     puts("{\"event\":\"dropped\"}");
   } else if (strcmp(command, "self-test") == 0) {
     printf("{\"event\":\"self-test\",\"code\":\"%s\"}\n", tls_error_code(tls_self_test(context)));
+#ifdef HARNESS_COUNTS_HEAP
   } else if (strcmp(command, "heap") == 0) {
-    printf("{\"event\":\"heap\",\"bytes\":%zu}\n", (size_t)mallinfo2().uordblks);
+    printf("{\"event\":\"heap\",\"bytes\":%zu}\n", heap_bytes());
+#endif
   } else {
     const char *word = strtok_r(NULL, " \n", &rest);
     const int64_t seconds = word == NULL ? 0 : strtoll(word, NULL, 10);
