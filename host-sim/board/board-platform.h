@@ -42,7 +42,6 @@
 /* The waiter fields are what xsAtomics.c wants. */
 #define mxMachinePlatform \
   int promiseJobsWaiting; \
-  int limitsMemory; \
   size_t allocatedBytes; \
   void *waiterCondition; \
   void *waiterData; \

@@ -79,6 +79,8 @@ export interface BoardExit {
 
 /** Exit code of a board whose power was cut by `BoardOptions.cut`. */
 export const EXIT_POWER_CUT = 90;
+/** Exit code of a board on which C or XS itself wrote to flash; what JavaScript tries throws. */
+export const EXIT_FLASH_WRITE = 91;
 
 /** A board that runs in real time. */
 export interface Board {

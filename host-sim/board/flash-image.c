@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "flash-memory.h"
+
 extern void fxRemapIDs(txMachine *the, txByte *codeBuffer, txSize codeSize, txID *theIDs);
 
 char *read_text(const char *path, size_t *size) {
@@ -72,7 +74,15 @@ void script_to_flash(txMachine *root, txScript *script) {
     c_free(ids);
     script->symbolsBuffer = C_NULL; /* its names are used in place: it is never freed */
   }
-  txByte *code = script->codeBuffer;
+  txByte *flash = flash_memory_allocate((size_t)script->codeSize);
+  if (flash == NULL) {
+    fputs("board: no memory for the bytecode\n", stderr);
+    exit(EXIT_FAILURE);
+  }
+  c_memcpy(flash, script->codeBuffer, (size_t)script->codeSize);
+  c_free(script->codeBuffer);
+  script->codeBuffer = flash;
+  txByte *code = flash;
   const txByte *end = code + script->codeSize;
   while (code < end) {
     const txSize bytes = instruction_bytes(code);
@@ -122,8 +132,19 @@ static void to_flash(txSlot *slot) {
   }
 }
 
+/* The global object remembers where it found a built-in: that table stays in RAM. */
+static void move_global_cache(txMachine *the) {
+  txSlot *cache = mxGlobal.value.reference->next;
+  const size_t bytes = (size_t)cache->value.table.length * sizeof(txSlot *);
+  txSlot **copy = c_malloc(bytes);
+  if (copy == C_NULL) exit(EXIT_FAILURE);
+  c_memcpy(copy, cache->value.table.address, bytes);
+  cache->value.table.address = copy;
+}
+
 void root_to_flash(txMachine *root) {
   txMachine *the = root;
+  move_global_cache(root);
   for (txSlot *heap = root->firstHeap; heap != C_NULL; heap = heap->next) {
     for (txSlot *slot = heap + 1; slot < heap->value.reference; slot++) {
       to_flash(slot);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "flash-image.h"
+#include "flash-memory.h"
 #include "xsAll.h"
 #include "xsScript.h"
 
@@ -33,9 +34,9 @@ static txScript *parse(txMachine *root, const char *path) {
   txStringCStream stream = { .buffer = text, .offset = 0, .size = (txSize)size };
   txScript *script = fxParseScript(root, &stream, fxStringCGetter, mxProgramFlag);
   free_text(text);
-  if (script == NULL) {
-    fprintf(stderr, "board: %s: the script does not parse\n", path);
-    exit(EXIT_BASE + XS_UNHANDLED_EXCEPTION_EXIT);
+  if (script == NULL) { /* a syntax error gives a script that throws it; this is want of memory */
+    fprintf(stderr, "board: %s: the script cannot be parsed\n", path);
+    exit(EXIT_BASE + XS_NOT_ENOUGH_MEMORY_EXIT);
   }
   script_to_flash(root, script);
   return script;
@@ -69,6 +70,7 @@ void machines_start(struct machines *machines, const struct creation *creation, 
   root_freeze(root);
   fxShareMachine(root);
   root_to_flash(root);
+  flash_memory_lock();
 
   txCreation clone_creation = root_creation;
   clone_creation.initialChunkSize = creation->chunk_bytes;
@@ -83,8 +85,6 @@ void machines_start(struct machines *machines, const struct creation *creation, 
     fputs("board: the creation figures leave no room for the machine itself\n", stderr);
     exit(EXIT_BASE + XS_NOT_ENOUGH_MEMORY_EXIT);
   }
-  clone->limitsMemory = 1;
-  clone->allocatedBytes = (size_t)creation->chunk_bytes + (size_t)creation->heap_slots * sizeof(txSlot);
   clone->meterIndex = 0;
 #if mxStress
   gxStress = 1;
@@ -99,6 +99,7 @@ void machines_run_main(struct machines *machines) {
 
 void machines_delete(struct machines *machines) {
   fxDeleteMachine(machines->clone);
+  flash_memory_unlock();
   fxDeleteMachine(machines->root);
 }
 
@@ -152,28 +153,31 @@ void fxAbort(txMachine *the, int status) {
   machine_abort(the, status);
 }
 
-static int has_room(txMachine *the, size_t bytes) {
+/* Only the clone has a machine to share; it is set before the clone allocates. */
+static int is_root(const txMachine *the) {
+  return the->sharedMachine == C_NULL;
+}
+
+static void *allocate(txMachine *the, size_t bytes) {
   const size_t limit = sizeof(void *) == 4 ? MEMORY_LIMIT_BYTES_32 : MEMORY_LIMIT_BYTES_64;
-  if (the->limitsMemory && the->allocatedBytes + bytes > limit) return 0;
+  if (is_root(the)) return flash_memory_allocate(bytes);
+  if (the->allocatedBytes + bytes > limit) return C_NULL;
   the->allocatedBytes += bytes;
-  return 1;
+  return c_malloc(bytes);
 }
 
 void *fxAllocateChunks(txMachine *the, txSize bytes) {
-  return has_room(the, (size_t)bytes) ? c_malloc((size_t)bytes) : C_NULL;
+  return allocate(the, (size_t)bytes);
 }
 
 void fxFreeChunks(txMachine *the, void *chunks) {
-  (void)the;
-  c_free(chunks);
+  if (!is_root(the)) c_free(chunks);
 }
 
 txSlot *fxAllocateSlots(txMachine *the, txSize count) {
-  const size_t bytes = (size_t)count * sizeof(txSlot);
-  return has_room(the, bytes) ? c_malloc(bytes) : C_NULL;
+  return allocate(the, (size_t)count * sizeof(txSlot));
 }
 
 void fxFreeSlots(txMachine *the, void *slots) {
-  (void)the;
-  c_free(slots);
+  if (!is_root(the)) c_free(slots);
 }

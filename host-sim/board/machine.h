@@ -37,7 +37,7 @@ struct heap_figures {
 /* Exit codes: 10 plus the abort status of XS. */
 #define EXIT_BASE 10
 
-/* How much slots and chunks together may take: what a classic ESP32 has left for the heap, about. */
+/* How much slots, chunks and stack of the clone together may take: what a classic ESP32 has left for the heap, about. */
 #define MEMORY_LIMIT_BYTES_32 (300 * 1024)
 #define MEMORY_LIMIT_BYTES_64 (2 * MEMORY_LIMIT_BYTES_32)
 

@@ -74,6 +74,7 @@ static void open_world(struct board *board) {
 }
 
 static void close_board(struct board *board) {
+  tcp_flush(board);
   output_report(board);
   const char *dump = board->options.dump;
   if (dump != NULL && !output_dump(dump)) fprintf(stderr, "board: %s: the dump could not be written\n", dump);

@@ -98,7 +98,7 @@ void net_real_start(void) {
 
 /* The end of connect(), and readiness to read; the reading itself is sockets_step's. */
 static void take_tcp_events(struct tcp_socket *tcp, short events) {
-  if (tcp->closed || tcp->fd < 0 || events == 0) return;
+  if (tcp->fd < 0 || events == 0) return;
   if (tcp->connected) {
     tcp->may_receive = (events & (POLLIN | POLLERR | POLLHUP)) != 0;
     return;
@@ -112,7 +112,7 @@ static void take_tcp_events(struct tcp_socket *tcp, short events) {
 
 static short wanted_events(const struct tcp_socket *tcp) {
   if (!tcp->connected) return POLLOUT;
-  const short reads = tcp->received_count < TCP_RECEIVE_WINDOW_BYTES ? POLLIN : 0;
+  const short reads = !tcp->closed && tcp->received_count < TCP_RECEIVE_WINDOW_BYTES ? POLLIN : 0;
   return (short)(reads | (tcp->to_send_count > 0 ? POLLOUT : 0));
 }
 
@@ -125,7 +125,7 @@ void net_real_wait(struct board *board, int timeout_ms, int wakes) {
   struct pollfd *waits = board_alloc(count * sizeof *waits);
   struct pollfd *wait = waits + FIXED_ENTRIES;
   waits[WAKES] = (struct pollfd){ .fd = wakes, .events = POLLIN };
-  waits[HOST] = (struct pollfd){ .fd = STDOUT_FILENO }; /* POLLERR: nobody reads our lines any more */
+  waits[HOST] = (struct pollfd){ .fd = STDOUT_FILENO }; /* told without asking: nobody reads our lines any more */
   waits[NAMES] = (struct pollfd){ .fd = real_resolver_fd(), .events = POLLIN };
   for (struct tcp_socket *tcp = board->tcp_sockets; tcp != NULL; tcp = tcp->next) {
     const short events = wanted_events(tcp);
@@ -136,7 +136,7 @@ void net_real_wait(struct board *board, int timeout_ms, int wakes) {
   }
   if (poll(waits, count, timeout_ms) > 0) {
     wait = waits + FIXED_ENTRIES;
-    if (waits[HOST].revents & POLLERR) board->exiting = true;
+    if (waits[HOST].revents & (POLLERR | POLLHUP)) board->exiting = true; /* a pipe says the one, a socket the other */
     if (waits[NAMES].revents & POLLIN) real_resolver_take(board);
     for (struct tcp_socket *tcp = board->tcp_sockets; tcp != NULL; tcp = tcp->next) take_tcp_events(tcp, (wait++)->revents);
     for (struct udp_socket *udp = board->udp_sockets; udp != NULL; udp = udp->next) {

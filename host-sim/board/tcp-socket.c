@@ -98,12 +98,7 @@ static void tcp_write(xsMachine *the) {
 static void tcp_close(xsMachine *the) {
   struct tcp_socket *socket = xsmcGetHostDataValidate(xsThis, (void *)&tcp_hooks);
   if (socket == NULL) return;
-  struct board *board = socket->board;
-  if (socket->connected && !socket->failed && socket->to_send_count > 0) {
-    board->net->tcp_send(board, socket, socket->to_send, socket->to_send_count);
-  }
-  board->net->tcp_close(board, socket);
-  socket->closed = true;
+  socket->closed = true; /* tcp_step sends what is left, then closes */
   xsmcSetHostData(socket->self, NULL);
   xsForget(socket->self);
 }
@@ -147,16 +142,21 @@ void tcp_failed(struct tcp_socket *socket) {
   socket->failed = true;
 }
 
+/* Hands to the backend what it takes; false when nothing is left that could be sent. */
+static bool send_waiting(struct board *board, struct tcp_socket *socket) {
+  if (!socket->connected || socket->to_send_count == 0) return false;
+  const size_t sent = board->net->tcp_send(board, socket, socket->to_send, socket->to_send_count);
+  socket->to_send_count -= sent;
+  memmove(socket->to_send, socket->to_send + sent, socket->to_send_count);
+  socket->sent = socket->sent || sent > 0;
+  return socket->connected && socket->to_send_count > 0;
+}
+
 /* Bytes to and from the backend. */
 static bool exchange(struct board *board, struct tcp_socket *socket) {
-  bool moved = false;
-  if (socket->connected && socket->to_send_count > 0) {
-    const size_t sent = board->net->tcp_send(board, socket, socket->to_send, socket->to_send_count);
-    socket->to_send_count -= sent;
-    memmove(socket->to_send, socket->to_send + sent, socket->to_send_count);
-    socket->sent = socket->sent || sent > 0;
-    moved = sent > 0;
-  }
+  const size_t waiting = socket->to_send_count;
+  send_waiting(board, socket);
+  bool moved = socket->to_send_count < waiting;
   if (socket->connected && socket->received_count < TCP_RECEIVE_WINDOW_BYTES) {
     memmove(socket->received, socket->received + socket->received_start, socket->received_count);
     socket->received_start = 0;
@@ -202,7 +202,8 @@ bool tcp_step(struct board *board) {
   }
   for (struct tcp_socket **link = &board->tcp_sockets; *link != NULL;) {
     struct tcp_socket *socket = *link;
-    if (socket->closed) {
+    if (socket->closed && !send_waiting(board, socket)) {
+      board->net->tcp_close(board, socket);
       *link = socket->next;
       byte_list_free(&socket->backlog);
       board_free(socket);
@@ -210,4 +211,8 @@ bool tcp_step(struct board *board) {
     else link = &socket->next;
   }
   return moved;
+}
+
+void tcp_flush(struct board *board) {
+  for (struct tcp_socket *socket = board->tcp_sockets; socket != NULL; socket = socket->next) send_waiting(board, socket);
 }

@@ -20,7 +20,8 @@ struct tcp_socket {
   xsSlot *on_readable, *on_writable, *on_error;
   bool formats_number;
 
-  bool connected, failed, closed;
+  bool connected, failed;
+  bool closed; /* by JavaScript; gone once all is sent */
   bool error_told;
   bool arrived; /* bytes came since the last onReadable */
   bool sent;    /* connected, or bytes left since the last onWritable */
@@ -43,5 +44,7 @@ void tcp_connected(struct tcp_socket *socket);
 void tcp_failed(struct tcp_socket *socket);
 
 bool tcp_step(struct board *board);
+/* At the end of the board: what was written just before still leaves, when the backend takes it at once. */
+void tcp_flush(struct board *board);
 
 #endif

@@ -17,7 +17,10 @@ describe('embedded:io/socket/tcp against servers of Node', () => {
   });
 
   async function listen(onSocket: (socket: Socket) => void): Promise<number> {
-    const server = createServer(onSocket);
+    const server = createServer((socket) => {
+      socket.on('error', () => {}); // a board that ends resets what it has not read
+      onSocket(socket);
+    });
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return (server.address() as AddressInfo).port;
@@ -114,11 +117,20 @@ describe('embedded:io/socket/tcp against servers of Node', () => {
     const { lines } = await fixture.run(`
       let sent = 0;
       const tcp = new TCP({ address: "127.0.0.1", port: ${port}, onWritable(count) { if (count > 0) { this.write(new Uint8Array(count)); sent += count; } } });
-      timer.set(() => { tcp.close(); print({ sent }); timer.set(() => board.exit(0), 50); }, 30);
+      timer.set(() => { tcp.close(); print({ sent }); timer.set(() => board.exit(0), 100); }, 30);
     `);
     const sent = lines[0]?.['sent'] as number;
     expect(sent).toBeGreaterThan(SEND_WINDOW_BYTES);
     expect(received).toBe(sent);
+  });
+
+  test('what was written before close and before exit still leaves', async () => {
+    const received: string[] = [];
+    const port = await listen((socket) => socket.on('data', (bytes) => received.push(bytes.toString())));
+    await fixture.run(`new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.write(bytes("one")); this.close(); timer.set(() => board.exit(0), 20); } });`);
+    await fixture.run(`new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.write(bytes("two")); board.exit(0); } });`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(received).toEqual(['one', 'two']);
   });
 
   test('nothing is delivered after close, and a closed socket refuses to be used', async () => {

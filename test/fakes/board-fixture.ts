@@ -52,6 +52,7 @@ export type FixtureOptions = Partial<Omit<RealBoardOptions, 'program' | 'preload
 /** Boards of one variant that run scripts given as text, each with a device folder of its own. */
 export class BoardFixture {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'latchkey-board-'));
+  readonly #ends: (() => void)[] = [];
   #program = '';
   #count = 0;
 
@@ -59,7 +60,9 @@ export class BoardFixture {
     this.#program = await buildBoard({ variant });
   }
 
+  /** Ends what a failed test left running. */
   remove(): void {
+    for (const end of this.#ends) end();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -77,6 +80,29 @@ export class BoardFixture {
 
   start(main: string, onLine: (line: BoardLine, board: Board) => void, options?: FixtureOptions): Board {
     const board: Board = startBoard({ ...this.options(main, options), onLine: (line) => onLine(line, board) });
+    this.#endAfterTests(board.exited, () => void board.stop(0));
+    return board;
+  }
+
+  #endAfterTests(exited: Promise<BoardExit>, end: () => void): void {
+    let isOver = false;
+    void exited.finally(() => (isOver = true));
+    this.#ends.push(() => isOver || end());
+  }
+
+  /** Resolves with the board once it printed a line; rejects when it ended before. */
+  async startAndWait(main: string, onLine: (line: BoardLine) => void = () => {}): Promise<Board> {
+    let up = (): void => {};
+    const printed = new Promise<void>((resolve) => (up = resolve));
+    const board = this.start(main, (line) => {
+      onLine(line);
+      if (!isReport(line)) up();
+    });
+    const ended = board.exited.then(({ code, talk }) => {
+      throw new Error(`the board ended (code ${code}) before it printed a line\n${talk}`);
+    });
+    ended.catch(() => {});
+    await Promise.race([printed, ended]);
     return board;
   }
 
@@ -90,7 +116,9 @@ export class BoardFixture {
   }
 
   startDriven(main: string, options?: FixtureOptions): DrivenBoard {
-    return startDrivenBoard(this.options(main, options));
+    const board = startDrivenBoard(this.options(main, options));
+    this.#endAfterTests(board.exited, () => board.kill());
+    return board;
   }
 }
 
