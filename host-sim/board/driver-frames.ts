@@ -65,6 +65,30 @@ const TYPE_CODES = {
   dumped: 73,
 } as const satisfies Record<DriverFrame['type'], number>;
 
+/** Bytes of the fixed fields of each payload. */
+const FIXED_BYTES = {
+  start: 8,
+  run: 8,
+  'tcp-connected': 4,
+  'tcp-data': 4,
+  'tcp-closed': 4,
+  'tcp-failed': 4,
+  'udp-data': 10,
+  resolved: 4,
+  stop: 0,
+  report: 0,
+  dump: 0,
+  idle: 8,
+  'tcp-open': 6,
+  'tcp-write': 4,
+  'tcp-close': 4,
+  'udp-send': 10,
+  'udp-close': 4,
+  resolve: 4,
+  line: 0,
+  dumped: 0,
+} as const satisfies Record<DriverFrame['type'], number>;
+
 const TYPE_NAMES = new Map<number, DriverFrame['type']>(
   Object.entries(TYPE_CODES).map(([name, code]) => [code, name as DriverFrame['type']]),
 );
@@ -127,9 +151,9 @@ function encodePayload(frame: DriverFrame): Uint8Array {
 export function decodeFrame(body: Buffer): DriverFrame {
   const type = TYPE_NAMES.get(body.readUInt8(0));
   const payload = body.subarray(1);
+  if (type === undefined) throw new RangeError(`driver frame of unknown type ${body.readUInt8(0)}`);
+  if (payload.length < FIXED_BYTES[type]) throw new RangeError(`driver frame "${type}" with a payload of ${payload.length} bytes`);
   switch (type) {
-    case undefined:
-      throw new RangeError(`driver frame of unknown type ${body.readUInt8(0)}`);
     case 'start':
       return { type, wallMs: payload.readDoubleLE(0) };
     case 'run':

@@ -75,12 +75,19 @@ static void send_idle(struct board *board) {
   driver_send(board->driver, FRAME_IDLE, &wake_at_ms, sizeof wake_at_ms, NULL, 0);
 }
 
+struct turns {
+  bool started;
+  bool stop_asked;
+};
+
 /* One turn: everything that happens without time passing. */
-static void run_turn(struct board *board, double now_ms, bool *started) {
+static void run_turn(struct board *board, double now_ms, struct turns *turns) {
   clock_advance(now_ms);
   net_driven_begin_turn(board);
-  if (!*started) machines_run_main(&board->machines);
-  *started = true;
+  if (!turns->started) machines_run_main(&board->machines);
+  turns->started = true;
+  if (turns->stop_asked && !board->exiting) board_stop(board);
+  turns->stop_asked = false;
   bool busy = true;
   while (busy && !board->exiting) {
     busy = timers_run(board);
@@ -96,14 +103,14 @@ static void dump_now(struct board *board, const struct frame *frame) {
   driver_send(board->driver, FRAME_DUMPED, NULL, 0, NULL, 0);
 }
 
-static void take_frame(struct board *board, const struct frame *frame, bool *started) {
+static void take_frame(struct board *board, const struct frame *frame, struct turns *turns) {
   if (net_driven_take(board, frame)) return;
   switch (frame->type) {
     case FRAME_RUN:
-      run_turn(board, frame_f64(frame, 0), started);
+      run_turn(board, frame_f64(frame, 0), turns);
       break;
     case FRAME_STOP:
-      board_stop(board);
+      turns->stop_asked = true;
       break;
     case FRAME_REPORT:
       output_report(board);
@@ -118,11 +125,11 @@ static void take_frame(struct board *board, const struct frame *frame, bool *sta
 }
 
 static void run_driven(struct board *board) {
-  bool started = false;
+  struct turns turns = { 0 };
   bool woken;
   struct frame frame;
   while (!board->exiting) {
-    if (driver_next(board->driver, signals[0], &woken, &frame)) take_frame(board, &frame, &started);
+    if (driver_next(board->driver, signals[0], &woken, &frame)) take_frame(board, &frame, &turns);
     else if (woken) take_signals(board);
     else { /* the driver is gone, and with it time: there is no waiting for the firmware's good-byes */
       board_stop(board);
