@@ -21,6 +21,9 @@ const BUDGET_UNITS = {
   '100 characters to UTF-8': 1550,
 } as const;
 
+/** Slots of the XS stack, of 512 in the manifest: sessions and callbacks lie below the codec. */
+const BUDGET_STACK_SLOTS = 300;
+
 let device: string;
 const lines: BoardLine[] = [];
 let first: BoardReport;
@@ -85,8 +88,12 @@ test.each(Object.entries(BUDGET_UNITS))('%s takes at most %i compute units', (na
 });
 
 test('the heap of the board does not grow over 10,000 messages of 1,000 lengths, and no object in flash is written to', () => {
-  console.info(`codecs: ${last.heapBytes} bytes of heap, ${last.slots} slots, ${last.keys} keys, ${last.aliases} aliases`);
+  console.info(`codecs: ${last.heapBytes} bytes of heap, ${last.slots} slots, ${last.keys} keys, ${last.aliases} aliases, stack ${last.stackPeak} slots`);
   expect(last.heapBytes).toBe(first.heapBytes);
   expect(last.keys).toBe(first.keys);
   expect(last.aliases).toBe(0);
+});
+
+test('the codec leaves room on the XS stack', () => {
+  expect(last.stackPeak).toBeLessThanOrEqual(BUDGET_STACK_SLOTS);
 });
