@@ -16,6 +16,9 @@ export interface ClientEffects {
 const NOT_IMPLEMENTED = 501;
 const NO_TWINS = JSON.stringify({ errorCode: 501_000, message: 'this hub simulator has no twins yet' });
 
+type MessageReceived = Extract<HubEventBody, { event: 'messageReceived' }>;
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 /** The MQTT of a client after its CONNECT was accepted. */
 export class ConnectedClient {
   readonly #of: { readonly connection: number } & Identity;
@@ -54,11 +57,11 @@ export class ConnectedClient {
   /** Tells of a message that arrived, or of the will when the client is gone. */
   tell(telemetry: Telemetry, packet: { readonly qos: 0 | 1; readonly dup: boolean; readonly will: boolean }): void {
     const { system, application } = telemetry.properties;
-    const mid = system['$.mid'];
-    this.#effects.emit({
+    const { connection, deviceId, moduleId } = this.#of;
+    const event: Mutable<MessageReceived> = {
       event: 'messageReceived',
-      ...this.#of,
-      ...(mid === undefined ? {} : { mid }),
+      connection,
+      deviceId,
       qos: packet.qos,
       dup: packet.dup,
       will: packet.will,
@@ -66,7 +69,11 @@ export class ConnectedClient {
       properties: application,
       systemProperties: system,
       payload: telemetry.payload,
-    });
+    };
+    if (moduleId !== undefined) event.moduleId = moduleId;
+    const mid = system['$.mid'];
+    if (mid !== undefined) event.mid = mid;
+    this.#effects.emit(event);
   }
 
   #publish(packet: IPublishPacket): void {

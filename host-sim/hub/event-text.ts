@@ -2,10 +2,11 @@ import { isUtf8 } from 'node:buffer';
 import type { HubEvent } from './events.ts';
 import { formatClientId } from './identity.ts';
 
-/** One JSON object for one event: the payload as text, or base64 where it is none. */
+/** One JSON object for one event: times in whole milliseconds, the payload as text, or base64 where it is none. */
 export function toJsonEvent(event: HubEvent): object {
-  if (event.event !== 'messageReceived') return event;
-  const { payload, ...rest } = event;
+  const rounded = { ...event, at: Math.round(event.at), monotonicMs: Math.round(event.monotonicMs) };
+  if (rounded.event !== 'messageReceived') return rounded;
+  const { payload, ...rest } = rounded;
   const body = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
   return isUtf8(body) ? { ...rest, payload: body.toString() } : { ...rest, payloadBase64: body.toString('base64') };
 }

@@ -36,7 +36,7 @@ export interface Hub {
   close(): Promise<void>;
   /** Hears every event from now on. @returns a function that ends it */
   onEvent(listener: (event: HubEvent) => void): () => void;
-  /** Puts an event of a service beside the hub (NTP, Date, state file) into the stream. */
+  /** Puts an event of a service beside the hub (NTP, Date, state file) into the stream; the object is the hub's from now on. */
   emit(event: HubEventBody): void;
   /** The hub's clock with its offset, milliseconds since 1970. */
   now(): number;
@@ -121,7 +121,8 @@ class LocalHub implements Hub, ConnectionHost {
   }
 
   emit(body: HubEventBody): void {
-    const event: HubEvent = { ...body, at: this.clock.now(), monotonicMs: this.clock.monotonicMs() };
+    // Stamped in place: a copy would be half the cost of a message.
+    const event: HubEvent = Object.assign(body, { at: this.clock.now(), monotonicMs: this.clock.monotonicMs() });
     for (const listener of this.#listeners) listener(event);
   }
 

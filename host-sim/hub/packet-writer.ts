@@ -7,7 +7,7 @@ writeToStream.cacheNumbers = false;
 /** Collects the packets that answer one chunk, so that they leave in one write and one TLS record. */
 export class PacketWriter extends EventEmitter implements NodeJS.WritableStream {
   readonly writable = true;
-  #pieces: Buffer[] = [];
+  #pieces: Uint8Array[] = [];
   #bytes = 0;
 
   add(packet: Packet): void {
@@ -25,7 +25,7 @@ export class PacketWriter extends EventEmitter implements NodeJS.WritableStream 
 
   /** For the codec only. */
   write(piece: Uint8Array | string): boolean {
-    const bytes = Buffer.from(piece as Buffer);
+    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
     this.#pieces.push(bytes);
     this.#bytes += bytes.length;
     return true;

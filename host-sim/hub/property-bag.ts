@@ -9,7 +9,7 @@ export interface MessageProperties {
   readonly bytes: number;
 }
 
-const NO_PROPERTIES: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>);
+const NO_PROPERTIES: Readonly<Record<string, string>> = Object.freeze(createRecord());
 const EMPTY: MessageProperties = { system: NO_PROPERTIES, application: NO_PROPERTIES, bytes: 0 };
 
 /**
@@ -19,17 +19,24 @@ const EMPTY: MessageProperties = { system: NO_PROPERTIES, application: NO_PROPER
 export function parsePropertyBag(text: string): MessageProperties | undefined {
   const bag = text.endsWith('/') ? text.slice(0, -1) : text;
   if (bag === '') return EMPTY;
-  const system = Object.create(null) as Record<string, string>;
-  const application = Object.create(null) as Record<string, string>;
+  let system: Record<string, string> | undefined;
+  let application: Record<string, string> | undefined;
   let bytes = 0;
   for (const pair of bag.split('&')) {
     const equals = pair.indexOf('=');
     const name = decodePercentOnce(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? '' : decodePercentOnce(pair.slice(equals + 1));
     if (name === undefined || name === '' || value === undefined) return undefined;
-    const isSystem = name.startsWith('$.');
-    (isSystem ? system : application)[name] = value;
-    bytes += Buffer.byteLength(value) + (isSystem ? 0 : Buffer.byteLength(name));
+    if (name.startsWith('$.')) (system ??= createRecord())[name] = value;
+    else {
+      (application ??= createRecord())[name] = value;
+      bytes += Buffer.byteLength(name);
+    }
+    bytes += Buffer.byteLength(value);
   }
-  return { system, application, bytes };
+  return { system: system ?? NO_PROPERTIES, application: application ?? NO_PROPERTIES, bytes };
+}
+
+function createRecord(): Record<string, string> {
+  return Object.create(null) as Record<string, string>;
 }
