@@ -16,8 +16,10 @@ const TOPIC = 'devices/device-0001/messages/events/%24.mid=12345678&%24.ct=appli
 const PUBLISH: Publish = { type: 'publish', topic: TOPIC, payload: new Uint8Array(100), qos: 1, dup: false, retain: false, packetId: 1 };
 const JSON_TEXT = '{"temperature":21.5,"humidity":40.25,"counter":12345678,"status":"ok","name":"sensor-0001","xy":12}';
 
+const DIGITS = '0123456789abcdef';
+
 function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return Array.from(bytes, (byte) => DIGITS.charAt(byte >> 4) + DIGITS.charAt(byte & 15)).join('');
 }
 
 function fromHex(text: string): Uint8Array {
