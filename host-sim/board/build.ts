@@ -126,7 +126,12 @@ async function compileAll(units: readonly Unit[], toolchain: Toolchain, onCount:
   // The longest first, so that the two jobs end together.
   waiting.sort((a, b) => statSync(b.source).size - statSync(a.source).size);
   const work = async (): Promise<void> => {
-    for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift()) await compile(unit, toolchain);
+    try {
+      for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift()) await compile(unit, toolchain);
+    } catch (error) {
+      waiting.length = 0; // the other job stops too
+      throw error;
+    }
   };
   await Promise.all(Array.from({ length: PARALLEL_JOBS }, work));
 }
