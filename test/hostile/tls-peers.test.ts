@@ -1,20 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+import { useBoard } from '../fakes/board-fixture.ts';
+import { BoardClient } from './tls/board-client.ts';
 import { goodCases, hostileCases, protocolCases } from './tls/cases.ts';
 import type { Scenario } from './tls/cases.ts';
 import { Harness } from './tls/harness.ts';
 import type { Outcome } from './tls/harness.ts';
 import { startStage } from './tls/scenario.ts';
-
-let harness: Harness;
-
-beforeAll(async () => {
-  harness = await Harness.start();
-});
-
-afterAll(async () => {
-  await harness.close();
-});
 
 /** A line there and back. */
 const LINE = 'ping';
@@ -22,36 +14,60 @@ const LINE = 'ping';
 const LIMIT_MS = 20_000;
 const SILENCE_MS = 300;
 
-const outcomes = new Map<string, Promise<Outcome>>();
+const fixture = useBoard('asan');
+let harness: Harness;
+let board: BoardClient;
 
-/** Many cases have the same twin: it is visited once. */
-function visitOnce(scenario: Scenario): Promise<Outcome> {
-  const name = JSON.stringify(scenario);
-  const outcome = outcomes.get(name) ?? visit(scenario);
-  outcomes.set(name, outcome);
-  return outcome;
+beforeAll(async () => {
+  harness = await Harness.start();
+  board = await BoardClient.start(fixture);
+});
+
+afterAll(async () => {
+  await harness.close();
+  await board.close();
+});
+
+interface Outcomes {
+  readonly harness: Outcome;
+  readonly board: Outcome;
 }
 
-async function visit(scenario: Scenario, timeoutMs = LIMIT_MS): Promise<Outcome> {
+const visited = new Map<string, Promise<Outcomes>>();
+
+/** Many cases have the same twin: it is visited once. */
+function visitOnce(scenario: Scenario): Promise<Outcomes> {
+  const name = JSON.stringify(scenario);
+  const outcomes = visited.get(name) ?? visit(scenario);
+  visited.set(name, outcomes);
+  return outcomes;
+}
+
+/** The same server, visited by the C harness and by the board. */
+async function visit(scenario: Scenario, timeoutMs = LIMIT_MS): Promise<Outcomes> {
   const { server, roots } = await startStage(scenario);
+  const connection = {
+    host: scenario.host, port: server.port, roots, resume: false, send: LINE, expect: scenario.answerBytes ?? LINE.length + 1, timeoutMs,
+  };
   try {
-    const expected = scenario.answerBytes ?? LINE.length + 1;
-    return await harness.connect({ host: scenario.host, port: server.port, roots, resume: false, send: LINE, expect: expected, timeoutMs });
+    return { harness: await harness.connect(connection), board: await board.connect(connection) };
   } finally {
     await server.stop();
   }
 }
 
+const both = (outcome: Partial<Outcome>): object => ({ harness: outcome, board: outcome });
+
 describe.each([...hostileCases, ...protocolCases])('$title', ({ code, bad, good }) => {
   test(`is refused with ${code}`, async () => {
-    expect(await visit(bad, code === 'ERR_TLS_TIMEOUT' ? SILENCE_MS : LIMIT_MS)).toMatchObject({ ok: false, code });
+    expect(await visit(bad, code === 'ERR_TLS_TIMEOUT' ? SILENCE_MS : LIMIT_MS)).toMatchObject(both({ ok: false, code }));
   });
 
   test('is accepted without the defect, and a line comes back', async () => {
-    expect(await visitOnce(good)).toMatchObject({ ok: true, received: good.answerBytes ?? LINE.length + 1 });
+    expect(await visitOnce(good)).toMatchObject(both({ ok: true, received: good.answerBytes ?? LINE.length + 1 }));
   });
 });
 
 test.each(goodCases)('$title: is accepted', async ({ scenario }) => {
-  expect(await visit(scenario)).toMatchObject({ ok: true, received: scenario.answerBytes ?? LINE.length + 1 });
+  expect(await visit(scenario)).toMatchObject(both({ ok: true, received: scenario.answerBytes ?? LINE.length + 1 }));
 });
