@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { DeviceRunOptions } from '../simulation/device-run.ts';
 import { toJsonLine, type SimulationEvent } from '../simulation/events.ts';
 import { makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
-import { EXIT } from '../terminal/cli-error.ts';
+import { EXIT_OF_ENDING } from '../terminal/cli-error.ts';
 import { maskConnectionString, requireDevice, type DeviceConnectionString } from '../terminal/connection-string.ts';
 import { readConnectionString } from '../terminal/connection-string-source.ts';
 import { durationMs, durationOption, hostAndPort, repeated, wholeNumber, wholeSeconds, type HostAndPort } from '../terminal/option-values.ts';
@@ -80,7 +80,7 @@ async function runDevice(flags: DeviceFlags, context: CliContext): Promise<void>
     onProgress: (text) => sayLine(context, `latchkey: ${text} …`),
     interrupted: context.interrupted,
   });
-  context.exitCode = ending === 'interrupted' ? EXIT.interrupted : ending === 'complete' ? EXIT.ok : EXIT.failed;
+  context.exitCode = EXIT_OF_ENDING[ending];
 }
 
 function view(isJson: boolean, context: CliContext): (event: SimulationEvent) => void {

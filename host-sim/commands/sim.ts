@@ -3,7 +3,7 @@ import { toJsonLine, type SimulationEvent, type SummaryEvent } from '../simulati
 import { SCENARIO_NAMES, type ScenarioName, type SimulationOptions } from '../simulation/options.ts';
 import type { SimulationResult } from '../simulation/simulation.ts';
 import { isTerminal, makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
-import { EXIT, type ExitCode } from '../terminal/cli-error.ts';
+import { EXIT_OF_ENDING, EXIT, type ExitCode } from '../terminal/cli-error.ts';
 import { dateMs, durationMs, durationOption, port, wholeNumber, wholeSeconds } from '../terminal/option-values.ts';
 import { formatBanner, formatSummary } from '../terminal/simulation-banner.ts';
 import { SimulationRenderer } from '../terminal/simulation-renderer.ts';
@@ -36,11 +36,10 @@ interface SimFlags {
 }
 
 const EXAMPLES = `Examples:
-  npm run sim                                        one device, until Ctrl-C
+  npm run sim                                            one device, until Ctrl-C
   npm run sim -- --duration 120s --token-ttl 20s --delay 50ms --telemetry-interval 10ms
-  npm run sim -- --duration 5m --cuts 30 --seed 7    thirty breaks of the link, the same ones each time
-  npm run sim -- --duration 2m --scenario wrong-key  renewals that the hub refuses for a while
-  npm run sim -- --virtual-time --duration 1d        a day in minutes
+  npm run sim -- --duration 2m --scenario wrong-key      renewals that the hub refuses for a while
+  npm run sim -- --virtual-time --duration 1h --cuts 30  an hour with thirty breaks of the link, in seconds
 `;
 
 export function addSimCommand(program: Command, context: CliContext): void {
@@ -111,16 +110,8 @@ function linesView(context: CliContext, options: SimulationOptions): View {
 }
 
 function exitCodeFor({ ending, summary }: SimulationResult): ExitCode {
-  switch (ending) {
-    case 'interrupted':
-      return EXIT.interrupted;
-    case 'timed-out':
-      return EXIT.timedOut;
-    case 'board-failed':
-      return EXIT.failed;
-    case 'complete':
-      return isClean(summary) ? EXIT.ok : EXIT.failed;
-  }
+  if (ending === 'complete' && !isClean(summary)) return EXIT.failed;
+  return EXIT_OF_ENDING[ending];
 }
 
 const isClean = ({ sent, acked, lost }: SummaryEvent): boolean => lost === 0 && acked === sent;

@@ -10,6 +10,7 @@ import { DeviceRecord } from './board-events.ts';
 import { writeDeviceFolder, type DeviceCredential } from './device-folder.ts';
 import type { SimulationEvent, Tell } from './events.ts';
 import { buildFirmwareForBoard } from './firmware.ts';
+import { LAST_ACKNOWLEDGEMENTS_MS, type RunEnding } from './run.ts';
 import { runReal } from './run-real.ts';
 
 /** One virtual device against a hub that is not ours. */
@@ -40,7 +41,7 @@ export interface DeviceRunHost {
 }
 
 /** Runs the device in real time until it ends or is interrupted. @throws ERR_KEY, ERR_NAME, and what building throws */
-export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRunHost): Promise<'complete' | 'interrupted' | 'board-failed'> {
+export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRunHost): Promise<RunEnding> {
   const { connection } = options;
   const credential = credentialOf(connection);
   const tlsHost = options.gateway ?? connection.HostName;
@@ -51,10 +52,17 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
   const record = new DeviceRecord(connection.DeviceId, tell);
   const folder = options.keepFolder ?? mkdtempSync(join(tmpdir(), 'latchkey-device-'));
   const stop = new AbortController();
-  const interrupt = (): void => {
-    tell({ source: 'simulation', body: { event: 'stopping', reason: 'interrupted' } });
+  const endEarly = (reason: 'interrupted' | 'timed-out'): void => {
+    tell({ source: 'simulation', body: { event: 'stopping', reason } });
     stop.abort();
   };
+  const interrupt = (): void => endEarly('interrupted');
+  let timedOut = false;
+  const onTimeOut = (): void => {
+    timedOut = true;
+    endEarly('timed-out');
+  };
+  const cancelTimer = options.durationMs === undefined ? () => {} : realClock.setTimer(options.durationMs + LAST_ACKNOWLEDGEMENTS_MS, onTimeOut);
   if (host.interrupted.aborted) interrupt();
   host.interrupted.addEventListener('abort', interrupt, { once: true });
   try {
@@ -77,10 +85,12 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
     });
     await runReal({ devices: [{ record, folder, seed: undefined }], firmware, deviceClockMs: undefined, stop: stop.signal }, hosts);
   } finally {
+    cancelTimer();
     host.interrupted.removeEventListener('abort', interrupt);
     if (options.keepFolder === undefined) rmSync(folder, { recursive: true, force: true });
   }
   if (host.interrupted.aborted) return 'interrupted';
+  if (timedOut) return 'timed-out';
   return record.hasFailed ? 'board-failed' : 'complete';
 }
 

@@ -4,6 +4,12 @@ import type { DeviceRecord } from './board-events.ts';
 /** How long boards may take to end by themselves once they were asked to, in real time. */
 export const STOP_LIMIT_MS = 6000;
 
+/** How long after its duration a run waits for the last acknowledgements, on the run's clock. */
+export const LAST_ACKNOWLEDGEMENTS_MS = 60_000;
+
+/** How a run ended: all sent and acknowledged, or not. */
+export type RunEnding = 'complete' | 'interrupted' | 'timed-out' | 'board-failed';
+
 /** One device that is to run: its record, its folder and its chance. */
 export interface DevicePlan {
   readonly record: DeviceRecord;

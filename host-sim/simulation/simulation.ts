@@ -11,7 +11,7 @@ import { buildFirmwareForBoard } from './firmware.ts';
 import { createHubSide, GUEST_DEVICE_ID, HUB_NAME, SERVER_NAMES, type HubSide, type Place } from './hub-side.ts';
 import { openLocalPki, type LocalPki } from './local-pki.ts';
 import type { SimulationOptions } from './options.ts';
-import type { DevicePlan } from './run.ts';
+import { LAST_ACKNOWLEDGEMENTS_MS, type DevicePlan, type RunEnding } from './run.ts';
 import { planCuts, planScenario } from './scenarios.ts';
 import { chooseClock, openWorld, type World } from './world.ts';
 
@@ -19,8 +19,6 @@ import { chooseClock, openWorld, type World } from './world.ts';
 const DEFAULT_VIRTUAL_SEED = 1;
 /** Seeds of devices are this far apart, so that runs with neighbouring seeds have none in common. */
 const SEED_STRIDE = 10_007;
-/** How long after its duration a run waits for the last acknowledgements. */
-const LAST_ACKNOWLEDGEMENTS_MS = 60_000;
 
 /** Who watches a run, and may end it. */
 export interface SimulationHost {
@@ -40,7 +38,7 @@ export interface GuestDevice {
 
 export interface SimulationResult {
   readonly summary: SummaryEvent;
-  readonly ending: 'complete' | 'interrupted' | 'timed-out' | 'board-failed';
+  readonly ending: RunEnding;
 }
 
 /** Builds what is needed and runs hub and devices; when it resolves all is over and no process is left. @throws what building and listening throw */

@@ -13,6 +13,9 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** What a run's ending (simulation/run.ts) is to the shell. */
+export const EXIT_OF_ENDING = { complete: EXIT.ok, interrupted: EXIT.interrupted, 'timed-out': EXIT.timedOut, 'board-failed': EXIT.failed } as const;
+
 export type CliErrorCode =
   | 'ERR_BOARD_ENDED'
   | 'ERR_CONNECTION_STRING'
