@@ -48,6 +48,10 @@ static struct tls *engine(xsMachine *the) {
   return tls;
 }
 
+static void want_argument(xsMachine *the) {
+  if (xsmcArgc < 1) xsTypeError("expected an argument");
+}
+
 typedef enum tls_error (*add_certificate)(struct tls *tls, const uint8_t *der, size_t length);
 
 static void add_certificates(xsMachine *the, struct tls *tls, xsSlot *list, xsSlot *item, add_certificate add) {
@@ -122,11 +126,13 @@ void xs_tls_feed(xsMachine *the) {
   struct tls *tls = engine(the);
   void *bytes;
   xsUnsignedValue length;
+  want_argument(the);
   xsmcGetBufferReadable(xsArg(0), &bytes, &length);
   settle(the, tls, tls_feed(tls, bytes, length));
 }
 
 static size_t limit_argument(xsMachine *the) {
+  want_argument(the);
   return (size_t)native_integer(the, &xsArg(0), "maxBytes", 1, MAX_BYTES_PER_CALL);
 }
 
@@ -168,6 +174,7 @@ void xs_tls_write(xsMachine *the) {
   void *bytes;
   xsUnsignedValue length;
   size_t written = 0;
+  want_argument(the);
   xsmcGetBufferReadable(xsArg(0), &bytes, &length);
   settle(the, tls, tls_write(tls, bytes, length, &written));
   xsmcSetInteger(xsResult, (xsIntegerValue)written);
