@@ -24,6 +24,8 @@ export class FakeNetwork {
   readonly #datagramServers = new Map<string, Answer>();
   readonly #names = new Map<string, string>();
   readonly #connections = new Set<Connection>();
+  /** Takes a datagram for the UDP socket that was opened last. */
+  #deliver: (bytes: Uint8Array, address: string, port: number) => void = () => {};
   /** One way. */
   delayMs = 10;
   roomBytes = DEFAULT_ROOM_BYTES;
@@ -53,6 +55,11 @@ export class FakeNetwork {
     this.#datagramServers.set(`${address}:${port}`, answer);
   }
 
+  /** A datagram from anywhere to the UDP socket that was opened last. */
+  injectDatagram(bytes: Uint8Array, address: string, port: number): void {
+    this.#deliver(bytes, address, port);
+  }
+
   /** Cuts every connection: both sides are told. */
   cut(): void {
     for (const connection of [...this.#connections]) connection.cut();
@@ -78,20 +85,22 @@ export class FakeNetwork {
   openUdp(options: UdpOptions): UdpSocket {
     const inbox: Datagram[] = [];
     let closed = false;
+    this.#deliver = (bytes, address, port) => {
+      if (closed || !this.isUp) return;
+      inbox.push(Object.assign(copyOf(bytes).buffer, { address, port }));
+      options.onReadable(1);
+    };
+    const deliver = this.#deliver;
     return {
       read: () => inbox.shift(),
       write: (bytes, address, port) => {
         if (closed) throw new Error('write after close');
-        const query = new Uint8Array(bytes).slice();
+        const query = copyOf(bytes);
         const answer = this.#datagramServers.get(`${address}:${port}`);
         this.#time.after(this.delayMs, () => {
           if (!this.isUp) return;
           answer?.(query, (reply) => {
-            this.#time.after(this.delayMs, () => {
-              if (closed || !this.isUp) return;
-              inbox.push(Object.assign(reply.slice().buffer, { address, port }));
-              options.onReadable(1);
-            });
+            this.#time.after(this.delayMs, () => deliver(reply, address, port));
           });
         });
       },
@@ -123,7 +132,7 @@ class Connection {
 
   readonly client: TcpSocket = {
     read: (byteLength) => this.#read(byteLength),
-    write: (bytes) => this.#write(new Uint8Array(bytes).slice()),
+    write: (bytes) => this.#write(copyOf(bytes)),
     close: () => this.#close(),
   };
 
@@ -132,7 +141,7 @@ class Connection {
     const server: ServerSocket = {
       onData: () => {},
       onClose: () => {},
-      write: (bytes) => this.#toClient(bytes.slice()),
+      write: (bytes) => this.#toClient(copyOf(bytes)),
       close: () => this.#endFromServer(),
     };
     this.#server = server;
@@ -216,4 +225,9 @@ class Connection {
       if (this.#network.isUp) run();
     });
   }
+}
+
+/** Also of a Buffer, whose own `slice` would be a view. */
+function copyOf(bytes: ArrayBuffer | Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes));
 }
