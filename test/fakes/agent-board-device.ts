@@ -1,0 +1,51 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { writeKeyFile } from '../../host-sim/board/key-file.ts';
+import { writeSettings } from '../../host-sim/board/settings.ts';
+
+export const HUB_NAME = 'agent-test.azure-devices.net';
+export const DEVICE_ID = 'board-1';
+
+/** A key-value pair of the sample application each (firmware/app/settings.ts); the application's defaults hold for the others. */
+export interface DeviceSettings {
+  readonly hub?: string;
+  readonly gateway?: string;
+  readonly port?: number;
+  readonly ttl?: number;
+  readonly keepalive?: number;
+  readonly window?: number;
+  readonly queue?: number;
+  readonly maxinbound?: number;
+  readonly slots?: string;
+  readonly pipeline?: 1;
+  readonly single?: 1;
+  readonly ntp0?: string;
+  readonly ntp1?: string;
+  readonly date?: string;
+  /** Milliseconds. */
+  readonly interval?: number;
+  readonly duration?: number;
+  readonly size?: number;
+  readonly qos?: 0 | 1;
+}
+
+export interface DeviceContents {
+  readonly settings?: DeviceSettings;
+  /** DER. */
+  readonly roots: readonly Uint8Array[];
+  /** Of slots 0, 1, …. */
+  readonly keys: readonly Uint8Array[];
+}
+
+/** Makes the folder of a device as `latchkey sim` does, with every setting that the application reads. */
+export function writeDevice(folder: string, { settings = {}, roots, keys }: DeviceContents): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const hub = settings.hub ?? HUB_NAME;
+  const prefixes = [`${hub}/devices/${DEVICE_ID}`];
+  writeKeyFile(join(folder, 'keys.bin'), keys.map((key, slot) => ({ slot, keyBase64: Buffer.from(key).toString('base64'), prefixes })));
+  const values: Record<string, string | Uint8Array> = { device: DEVICE_ID };
+  for (const [name, value] of Object.entries({ hub, port: 8883, ...settings })) values[name] = String(value);
+  for (const [index, root] of roots.entries()) values[`root${index}`] = root;
+  writeSettings(join(folder, 'settings.kv'), { latchkey: values });
+}
