@@ -95,6 +95,7 @@ export class FakeTlsEngine implements TlsEngine {
 
 /** The server's side over a socket: `onPlaintext` and `write`. */
 export class FakeTlsServer {
+  onOpen: () => void = () => {};
   onPlaintext: (bytes: Uint8Array) => void = () => {};
   onClose: () => void = () => {};
   /** The client said goodbye before it closed. */
@@ -108,7 +109,10 @@ export class FakeTlsServer {
     socket.onClose = () => this.onClose();
     socket.onData = (bytes) => {
       for (const { type, payload } of this.#records.read(bytes)) {
-        if (type === HELLO && alert === undefined) socket.write(encodeRecord(HELLO, new Uint8Array(0)));
+        if (type === HELLO && alert === undefined) {
+          socket.write(encodeRecord(HELLO, new Uint8Array(0)));
+          this.onOpen();
+        }
         else if (type === HELLO && typeof alert === 'string') socket.write(encodeRecord(ALERT, Buffer.from(alert)));
         else if (type === CLOSE_NOTIFY) this.hasCloseNotify = true;
         else if (type === DATA) this.onPlaintext(payload);

@@ -59,11 +59,14 @@ export class ScriptedHub {
   readonly received: string[] = [];
   /** `undefined`: the handshake succeeds; text: it fails with that code; `null`: silence. */
   tlsAlert: string | null | undefined;
+  /** TLS is up at the hub. */
+  onOpen: (session: HubSession) => void = () => {};
   onConnect: (session: HubSession, packet: IConnectPacket) => void = (session) => this.admit(session);
   onPublish: (session: HubSession, packet: IPublishPacket) => void = (session, packet) => this.process(session, packet);
   onSubscribe: (session: HubSession, packet: ISubscribePacket) => void = (session, packet) => {
     session.send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: packet.subscriptions.map(() => 1) });
   };
+  onPuback: (session: HubSession, packetId: number) => void = () => {};
   onPing: (session: HubSession) => void = (session) => session.send({ cmd: 'pingresp' });
   readonly #time: FakeTime;
   #current: HubSession | undefined;
@@ -124,6 +127,7 @@ export class ScriptedHub {
     tls.onPlaintext = (bytes) => {
       if (!session.isClosed) parser.parse(Buffer.from(bytes));
     };
+    tls.onOpen = () => this.onOpen(session);
     tls.onClose = () => {
       session.isClosed = true;
       this.#note(session, 'closed');
@@ -148,7 +152,8 @@ export class ScriptedHub {
         this.#note(session, 'pingreq');
         return this.onPing(session);
       case 'puback':
-        return this.#note(session, 'puback', String(packet.messageId));
+        this.#note(session, 'puback', String(packet.messageId));
+        return this.onPuback(session, packet.messageId ?? 0);
       case 'disconnect':
         session.hasDisconnect = true;
         return this.#note(session, 'disconnect');

@@ -4,19 +4,7 @@ import { NtpClient, type NtpResult } from '../../../../firmware/agent/clock/ntp-
 import { FakeNetwork, type Answer } from '../../../fakes/fake-network.ts';
 import { BUILD_TIME_MS, FakePort, WALL_AT_START_MS } from '../../../fakes/fake-port.ts';
 import { FakeTime } from '../../../fakes/fake-time.ts';
-
-const NTP_TO_UNIX_SECONDS = 2_208_988_800;
-
-/** An answer as a server gives it. */
-export function ntpAnswer(query: Uint8Array, unixMs: number): Uint8Array {
-  const bytes = Buffer.alloc(48);
-  bytes[0] = 0x24;
-  bytes[1] = 2;
-  bytes.set(query.subarray(40, 48), 24);
-  bytes.writeUInt32BE(Math.floor(unixMs / 1000) + NTP_TO_UNIX_SECONDS, 40);
-  bytes.writeUInt32BE(Math.floor(((unixMs % 1000) / 1000) * 2 ** 32), 44);
-  return bytes;
-}
+import { ntpAnswer } from '../../../fakes/ntp-answer.ts';
 
 const tells = (unixMs: number): Answer => (query, reply) => reply(ntpAnswer(query, unixMs));
 

@@ -1,0 +1,227 @@
+import { describe, expect, test } from '@jest/globals';
+
+import type { InboundMessage } from '../../../firmware/agent/agent.ts';
+import { AgentBench } from '../../fakes/agent-bench.ts';
+import type { HubSession } from '../../fakes/scripted-hub.ts';
+
+const TOPIC = 'devices/dev1/messages/devicebound/%24.to=%2Fdevices%2Fdev1';
+
+function sendTo(session: HubSession | undefined, text: string, options: { qos?: 0 | 1; messageId?: number; dup?: boolean } = {}): void {
+  const { qos = 1, messageId = 1, dup = false } = options;
+  session?.send({ cmd: 'publish', topic: TOPIC, payload: text, qos, dup, retain: false, ...(qos === 0 ? {} : { messageId }) });
+}
+
+describe('a message from the cloud', () => {
+  test('is subscribed to only when there is a handler', () => {
+    const deaf = new AgentBench().connect();
+    deaf.time.advance(100);
+    expect(deaf.hub.lines('subscribe')).toEqual([]);
+    const subscriptions: unknown[] = [];
+    const bench = new AgentBench({ onMessage: () => {} });
+    bench.hub.onSubscribe = (_session, packet) => subscriptions.push(...packet.subscriptions);
+    bench.connect();
+    bench.time.advance(100);
+    expect(subscriptions).toEqual([{ topic: 'devices/dev1/messages/devicebound/#', qos: 1 }]);
+  });
+
+  test('is acknowledged once, and only after the application said so', () => {
+    const messages: InboundMessage[] = [];
+    const bench = new AgentBench({ onMessage: (message) => messages.push(message) }).connect();
+    sendTo(bench.hub.current, 'hello', { messageId: 7 });
+    bench.time.advance(5000);
+    expect(messages.map(({ topic, payload }) => [topic, Buffer.from(payload).toString()])).toEqual([[TOPIC, 'hello']]);
+    expect(bench.hub.lines('puback')).toEqual([]);
+    messages[0]?.acknowledge();
+    messages[0]?.acknowledge();
+    bench.time.advance(100);
+    expect(bench.hub.lines('puback')).toEqual(['1 puback 7']);
+  });
+
+  test('with QoS 0, or with an empty payload, is handed over, too', () => {
+    const seen: string[] = [];
+    const bench = new AgentBench({
+      onMessage: ({ payload, acknowledge }) => {
+        seen.push(Buffer.from(payload).toString());
+        acknowledge();
+      },
+    }).connect();
+    sendTo(bench.hub.current, 'zero', { qos: 0 });
+    sendTo(bench.hub.current, '', { messageId: 2 });
+    bench.time.advance(100);
+    expect(seen).toEqual(['zero', '']);
+    expect(bench.hub.lines('puback')).toEqual(['1 puback 2']);
+  });
+
+  test('whose handler throws is not acknowledged, and the agent goes on', () => {
+    const bench = new AgentBench({
+      onMessage: () => {
+        throw new Error('no room');
+      },
+    }).connect();
+    sendTo(bench.hub.current, 'x');
+    bench.send();
+    expect(bench.drain()).toBe(true);
+    expect(bench.eventsOf('handler-failed')).toEqual([{ type: 'handler-failed', message: 'no room' }]);
+    expect(bench.hub.lines('puback')).toEqual([]);
+    expect(bench.agent.isConnected).toBe(true);
+  });
+
+  test('is acknowledged by nobody when its connection has been replaced: the hub sends it again', () => {
+    const messages: InboundMessage[] = [];
+    const bench = new AgentBench({ config: { tokenLifeSeconds: 5 }, onMessage: (message) => messages.push(message) }).connect();
+    sendTo(bench.hub.current, 'x', { messageId: 3 });
+    bench.time.runUntil(() => bench.eventsOf('renewed').length === 1, 10_000);
+    messages[0]?.acknowledge();
+    sendTo(bench.hub.current, 'x', { messageId: 3, dup: true });
+    bench.time.advance(100);
+    expect(bench.hub.lines('puback')).toEqual([]);
+    messages[1]?.acknowledge();
+    bench.time.advance(100);
+    expect(bench.hub.lines('puback')).toEqual(['2 puback 3']);
+  });
+
+  test('that is not acknowledged delays a renewal by a round trip and 200 ms at most', () => {
+    const messages: InboundMessage[] = [];
+    const bench = new AgentBench({ config: { tokenLifeSeconds: 100 }, onMessage: (message) => messages.push(message) }).connect();
+    // Enough for the measured round trip to settle at 20 ms.
+    for (let i = 0; i < 100; i++) {
+      bench.send();
+      bench.drain();
+    }
+    sendTo(bench.hub.current, 'x');
+    bench.time.advance(1000);
+    const pausedAt: number[] = [];
+    const cancel = bench.sendEvery(5);
+    bench.time.runUntil(() => bench.hub.connectTimesMs.length === 2, 100_000);
+    cancel();
+    const connectMs = bench.hub.connectTimesMs[1] ?? 0;
+    const lastMs = bench.hub.log.filter(({ what, session }) => what === 'publish' && session === 1).at(-1)?.atMs ?? 0;
+    pausedAt.push(connectMs - lastMs);
+    expect(pausedAt[0]).toBeGreaterThanOrEqual(200);
+    expect(pausedAt[0]).toBeLessThanOrEqual(240);
+    expect(messages.length).toBe(1);
+  });
+
+  test('acknowledged while the window drains lets the renewal go on at once', () => {
+    const messages: InboundMessage[] = [];
+    const bench = new AgentBench({ config: { tokenLifeSeconds: 100 }, onMessage: (message) => messages.push(message) }).connect();
+    sendTo(bench.hub.current, 'x');
+    bench.time.runUntil(() => bench.hub.sessions.length === 2, 100_000);
+    const cancel = bench.sendEvery(5);
+    // The last message before the pause is at most 5 ms old when the window has drained.
+    const lastMs = (): number => bench.hub.log.filter(({ what }) => what === 'publish').at(-1)?.atMs ?? bench.time.nowMs;
+    bench.time.runUntil(() => bench.time.nowMs - lastMs() > 60, 100_000);
+    const acknowledgedMs = bench.time.nowMs;
+    messages[0]?.acknowledge();
+    bench.time.runUntil(() => bench.hub.connectTimesMs.length === 2, 1000);
+    expect((bench.hub.connectTimesMs[1] ?? 0) - acknowledgedMs).toBeLessThanOrEqual(10);
+    cancel();
+  });
+});
+
+describe('more messages than the application handles', () => {
+  /** A hub that keeps what was not acknowledged and sends it again on the next connection, as IoT Hub does. */
+  function queueing(bench: AgentBench, count: number): Set<number> {
+    const kept = new Set(Array.from({ length: count }, (_, i) => i + 1));
+    bench.hub.onSubscribe = (session, packet) => {
+      session.send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: [1] });
+      for (const messageId of kept) sendTo(session, String(messageId), { messageId });
+    };
+    bench.hub.onPuback = (_session, packetId) => kept.delete(packetId);
+    return kept;
+  }
+
+  test('50 at once, handled at once, are all acknowledged on one connection', () => {
+    const bench = new AgentBench({ onMessage: ({ acknowledge }) => acknowledge() });
+    const kept = queueing(bench, 50);
+    bench.connect();
+    bench.time.advance(1000);
+    expect([kept.size, bench.hub.sessions.length]).toEqual([0, 1]);
+  });
+
+  test('50 at once over a link that is full are all acknowledged', () => {
+    const bench = new AgentBench({ onMessage: ({ acknowledge }) => acknowledge(), config: { pubackTimeoutMs: 600_000 } });
+    bench.network.roomBytes = 100;
+    const kept = queueing(bench, 50);
+    for (let i = 0; i < 64; i++) bench.agent.send('x'.repeat(1000));
+    bench.connect();
+    expect(bench.time.runUntil(() => kept.size === 0, 60_000)).toBe(true);
+    expect(bench.eventsOf('disconnected')).toEqual([]);
+    expect(bench.drain()).toBe(true);
+  });
+
+  test('50 at once, handled 100 ms later each, all come to be handled, 8 at a time', () => {
+    let most = 0;
+    let open = 0;
+    const bench: AgentBench = new AgentBench({
+      onMessage: ({ acknowledge }) => {
+        most = Math.max(most, ++open);
+        bench.time.after(100, () => {
+          open -= 1;
+          acknowledge();
+        });
+      },
+    });
+    const kept = queueing(bench, 50);
+    bench.connect();
+    expect(bench.time.runUntil(() => kept.size === 0, 300_000)).toBe(true);
+    expect(most).toBe(8);
+  });
+
+  test('50 at once, handled by nobody, leave the connection and its telemetry alone', () => {
+    const bench = new AgentBench({ onMessage: () => {} });
+    queueing(bench, 50);
+    bench.connect();
+    const stop = bench.sendEvery(100);
+    bench.time.advance(60_000);
+    stop();
+    expect(bench.drain()).toBe(true);
+    expect([bench.hub.sessions.length, bench.account().lost]).toEqual([1, []]);
+  });
+});
+
+describe('a message above MAX_INBOUND', () => {
+  test.each([8193, 262_144])('of %d bytes is passed by, acknowledged and reported; what follows is handled', (byteCount) => {
+    const seen: number[] = [];
+    const bench = new AgentBench({
+      onMessage: ({ payload, acknowledge }) => {
+        seen.push(payload.length);
+        acknowledge();
+      },
+    }).connect();
+    const headerBytes = 1 + (byteCount > 16_384 ? 3 : 2) + 2 + TOPIC.length + 2;
+    sendTo(bench.hub.current, 'x'.repeat(byteCount - headerBytes), { messageId: 9 });
+    sendTo(bench.hub.current, 'after', { messageId: 10 });
+    bench.time.advance(1000);
+    expect(bench.hub.lines('puback')).toEqual(['1 puback 9', '1 puback 10']);
+    expect(bench.eventsOf('oversize')).toEqual([{ type: 'oversize', topic: TOPIC, byteCount }]);
+    expect(seen).toEqual([5]);
+  });
+
+  test('less one byte is handled', () => {
+    const seen: number[] = [];
+    const bench = new AgentBench({ onMessage: ({ payload }) => seen.push(payload.length) }).connect();
+    const length = 8192 - (1 + 2 + 2 + TOPIC.length + 2);
+    sendTo(bench.hub.current, 'x'.repeat(length));
+    bench.time.advance(1000);
+    expect(seen).toEqual([length]);
+  });
+});
+
+test('a subscription that is refused is reported, and telemetry goes on', () => {
+  const bench = new AgentBench({ onMessage: () => {} });
+  bench.hub.onSubscribe = (session, packet) => session.send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: [0x80] });
+  bench.connect();
+  bench.send();
+  bench.time.advance(1000);
+  expect(bench.eventsOf('subscription-refused')).toEqual([{ type: 'subscription-refused', topic: 'devices/dev1/messages/devicebound/#' }]);
+  expect(bench.agent.pending).toBe(0);
+});
+
+test('a SUBACK that nobody asked for says nothing', () => {
+  const bench = new AgentBench({ onMessage: () => {} }).connect();
+  bench.hub.current?.send({ cmd: 'suback', messageId: 4711, granted: [0x80] });
+  bench.time.advance(100);
+  expect(bench.eventsOf('subscription-refused')).toEqual([]);
+  expect(bench.agent.isConnected).toBe(true);
+});
