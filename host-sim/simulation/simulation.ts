@@ -45,9 +45,10 @@ export interface SimulationResult {
 export async function simulate(options: SimulationOptions, host: SimulationHost): Promise<SimulationResult> {
   const seed = options.seed ?? (options.isVirtual ? DEFAULT_VIRTUAL_SEED : undefined);
   const clock = chooseClock(options.isVirtual);
-  const startMs = clock.monotonicMs();
+  /** Set when all is built: what comes before happens at 0. */
+  let startMs = Infinity;
   let isOver = false;
-  const tellHost: Tell = (event) => host.onEvent({ ...event, sinceStartMs: clock.monotonicMs() - startMs } as SimulationEvent);
+  const tellHost: Tell = (event) => host.onEvent({ ...event, sinceStartMs: Math.max(0, clock.monotonicMs() - startMs) } as SimulationEvent);
   const tell: Tell = (event) => {
     if (!isOver) tellHost(event);
   };
@@ -64,6 +65,7 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
   };
   try {
     const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
+    startMs = clock.monotonicMs();
     const devices = Array.from({ length: options.deviceCount }, (_, index) =>
       makeDevice(`sim-${index + 1}`, { options, side, pki, world, folder, tell, seed: seed === undefined ? undefined : seed * SEED_STRIDE + index }),
     );

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { StartedEvent, SummaryEvent } from '../simulation/events.ts';
 import type { SimulationOptions } from '../simulation/options.ts';
 import type { Style } from './cli-context.ts';
@@ -19,7 +20,7 @@ export function formatBanner(
     ['time', `NTP ${started.ntp.join(', ')}; HTTPS date ${started.date}`],
     ['devices', `${devices} on the XS engine (${started.bits}-bit board), a message every ${formatDuration(options.telemetryIntervalMs)}`],
     ['tokens', `live ${formatDuration(options.tokenLifeSeconds * 1000)}`],
-    ['root', started.rootFile],
+    ['root', relative('.', started.rootFile)],
   ];
   if (guest !== undefined) {
     const port = started.hub.slice(started.hub.lastIndexOf(':') + 1);
