@@ -239,6 +239,7 @@ enum tls_error tls_handshake(struct tls *tls, bool *done) {
   } while (wants_more(tls, code) && try_again(tls, before, &stalls));
   if (tls->verification.units > 0) {
     tls->units += tls->verification.units + UNITS_ECDHE;
+    if (tls->has_private_key) tls->units += UNITS_ECDSA_P256_SIGN;
     tls->verification.units = 0;
   }
   if (wants_more(tls, code)) return TLS_OK;

@@ -52,9 +52,11 @@ static bool lengths_are_valid(const struct record *record) {
   return false;
 }
 
-/* Walks the headers, past the keys of other slots. */
-static enum key_status find_record(int fd, unsigned slot, struct record *record) {
+/* Walks the headers, past the keys of other slots, to the end: a file with bytes behind it or a slot given twice is not ours. */
+static enum key_status find_record(int fd, unsigned slot, struct record *found) {
+  struct stat file;
   uint8_t start[MAGIC_BYTES + 1];
+  bool is_found = false;
   enum key_status status = read_at(fd, 0, start, sizeof start);
   if (status != KEY_OK) return status;
   if (memcmp(start, MAGIC, MAGIC_BYTES) != 0 || start[MAGIC_BYTES] > KEY_STORE_SLOTS) return KEY_DAMAGED;
@@ -63,15 +65,23 @@ static enum key_status find_record(int fd, unsigned slot, struct record *record)
     uint8_t header[RECORD_HEADER_BYTES];
     status = read_at(fd, at, header, sizeof header);
     if (status != KEY_OK) return status;
-    record->kind = (enum key_kind)header[1];
-    record->key_length = (size_t)header[2] | (size_t)header[3] << 8;
-    record->prefixes_length = (size_t)header[4] | (size_t)header[5] << 8;
-    record->key_at = at + (off_t)RECORD_HEADER_BYTES;
-    if (!lengths_are_valid(record)) return KEY_DAMAGED;
-    if (header[0] == slot) return KEY_OK;
-    at = record->key_at + (off_t)(record->key_length + record->prefixes_length);
+    const struct record record = {
+        .kind = (enum key_kind)header[1],
+        .key_length = (size_t)header[2] | (size_t)header[3] << 8,
+        .prefixes_length = (size_t)header[4] | (size_t)header[5] << 8,
+        .key_at = at + (off_t)RECORD_HEADER_BYTES,
+    };
+    if (!lengths_are_valid(&record)) return KEY_DAMAGED;
+    if (header[0] == slot) {
+      if (is_found) return KEY_DAMAGED;
+      *found = record;
+      is_found = true;
+    }
+    at = record.key_at + (off_t)(record.key_length + record.prefixes_length);
   }
-  return KEY_EMPTY;
+  if (fstat(fd, &file) != 0) return KEY_FAILED;
+  if (file.st_size != at) return KEY_DAMAGED;
+  return is_found ? KEY_OK : KEY_EMPTY;
 }
 
 static enum key_status open_record(const char *path, unsigned slot, int *fd, struct record *record) {

@@ -156,7 +156,7 @@ describe('on the C heap', () => {
       board.exit(0);
     `);
     expect(exit.code).toBe(0);
-    expect((lines[0] as unknown as { units: number }).units).toBeGreaterThan(count * 4000);
+    expect((lines[0] as unknown as { units: number }).units).toBeGreaterThan(count * 2000);
     expect(report!.cHeapPeakBytes!).toBeGreaterThan(count * 30_000);
     expect(report!.cHeapBytes!).toBeLessThan(5_000);
   });

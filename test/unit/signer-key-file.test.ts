@@ -113,6 +113,15 @@ describe('the board', () => {
     }
   });
 
+  test('refuses a file that has a slot twice, or bytes behind its end', async () => {
+    const one = formatKeyFile([entry()]);
+    const body = one.subarray(9);
+    for (const bytes of [Buffer.concat([one.subarray(0, 8), Buffer.from([2]), body, body]), Buffer.concat([one, Buffer.alloc(1)])]) {
+      writeFileSync(path, bytes, { mode: 0o600 });
+      expect(await sign()).toEqual({ ok: false, code: 'ERR_SIGNER_STORE' });
+    }
+  });
+
   test('stands any changed byte: it signs as before, refuses, or signs with the changed key', async () => {
     const whole = formatKeyFile([entry({ slot: 3 }), entry()]);
     writeFileSync(path, whole, { mode: 0o600 });

@@ -35,13 +35,13 @@ function nativeSources(wanted: (name: string) => boolean): string[] {
 export async function buildProgram({ name, sources, variant, defines = [], wraps = [] }: ProgramOptions): Promise<string> {
   const toolchain = await findToolchain([], (text) => process.stderr.write(`${text}\n`));
   const flags = [
-    ...['-std=gnu11', '-g', '-Wall', '-Wextra', '-Werror', `-I${projectPath('firmware/native')}`, `-I${projectPath('host-sim/board')}`],
+    ...['-std=gnu11', '-g', '-Wall', '-Wextra', '-Werror', `-I${projectPath('firmware/native')}`, `-I${projectPath('host-sim/board')}`, `-I${projectPath('test/fuzz')}`],
     ...toolchain.includeFolders.map((folder) => `-isystem${folder}`),
     ...(variant === 'asan' ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : ['-O2']),
     ...defines.map((define) => `-D${define}`),
     ...wraps.map((wrapped) => `-Wl,--wrap=${wrapped}`),
   ];
-  const folders = new Set(['firmware/native', 'host-sim/board', 'test/hostile/tls']);
+  const folders = new Set(['firmware/native', 'host-sim/board', 'test/hostile/tls', 'test/fuzz']);
   const headers = [...folders].flatMap((folder) =>
     readdirSync(projectPath(folder)).filter((file) => file.endsWith('.h')).map((file) => join(folder, file)));
   const hash = createHash('sha256').update([toolchain.identity, ...flags].join('\n'));

@@ -64,8 +64,15 @@ function algorithmOf(type: KeyType, hash: Hash): { name: string; hash: Hash; nam
   return { name: 'ECDSA', hash, namedCurve: { p256: 'P-256', p384: 'P-384', p521: 'P-521' }[type as 'p256'] };
 }
 
+let clockMs: number | undefined;
+
+/** Certificates are made for this time from now on, in the place of today. */
+export function setClock(unixMs: number): void {
+  clockMs = unixMs;
+}
+
 function validityOf(validity: Validity): { notBefore: Date; notAfter: Date } {
-  const now = Math.floor(Date.now() / 1000) * 1000;
+  const now = Math.floor((clockMs ?? Date.now()) / 1000) * 1000;
   const at = (from: number, to: number) => ({ notBefore: new Date(now + from), notAfter: new Date(now + to) });
   switch (validity) {
     case 'now': return at(-DAY_MS, 30 * DAY_MS);
