@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { buildBoard } from '../../host-sim/board/build.ts';
@@ -64,6 +65,7 @@ export async function runBench(args: readonly string[]): Promise<number> {
     say(`--only: expected one of ${names.join(', ')}, got ${JSON.stringify(values.only)}`);
     return EXIT_USAGE;
   }
+  warnOfLoad();
   const rows: Row[] = [];
   for (const [name, measure] of Object.entries(groups)) {
     if (values.only !== undefined && values.only !== name) continue;
@@ -92,6 +94,13 @@ function groupsOf(size: Size): Readonly<Record<string, () => Promise<readonly Ro
     hub: () => measureHub(size.hub),
     start: measureStart,
   };
+}
+
+/** What is measured in real time is slower while others work. */
+function warnOfLoad(): void {
+  const [load = 0] = loadavg();
+  const cores = availableParallelism();
+  if (load > cores / 2) say(`this machine is busy (load ${load.toFixed(1)} on ${cores} cores): rows in ms and per second are not its own`);
 }
 
 function say(text: string): void {

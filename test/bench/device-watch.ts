@@ -1,6 +1,9 @@
 import type { HubEvent } from '../../host-sim/hub/events.ts';
 import { Ledger, type LedgerCounts } from '../../host-sim/hub/ledger.ts';
 
+/** A renewal is felt so long before its CONNECT is accepted, and after. */
+const AROUND_RENEWAL_MS = 1000;
+
 /** What the hub saw of one device: its ledger, and the moments that the benchmark's rows are made of. Milliseconds of the hub's clock. */
 export class DeviceWatch {
   readonly #deviceId: string;
@@ -9,12 +12,11 @@ export class DeviceWatch {
   readonly connectsAtMs: number[] = [];
   readonly refusedAtMs: number[] = [];
   readonly messagesAtMs: number[] = [];
-  /** The gap around each accepted CONNECT with a new token. */
-  readonly renewalGapsMs: number[] = [];
+  /** Accepted CONNECTs with a new token, the first one left out. */
+  readonly renewedAtMs: number[] = [];
   /** `se` of the token of the connection of now. */
   expirySeconds = 0;
-  #tokenCount = 0;
-  #renewedSinceLastMessage = false;
+  #acceptedCount = 0;
 
   constructor(deviceId: string) {
     this.#deviceId = deviceId;
@@ -25,7 +27,17 @@ export class DeviceWatch {
   }
 
   get isConnected(): boolean {
-    return this.#tokenCount > 0;
+    return this.#acceptedCount > 0;
+  }
+
+  /** For each renewal the longest time between two messages, of those that overlap the time around it. */
+  renewalGapsMs(): number[] {
+    return this.renewedAtMs.map((renewedMs) => {
+      const fromMs = renewedMs - AROUND_RENEWAL_MS;
+      const endMs = renewedMs + AROUND_RENEWAL_MS;
+      const gapsMs = this.messagesAtMs.map((atMs, index, all) => (index > 0 && atMs > fromMs && all[index - 1]! < endMs ? atMs - all[index - 1]! : 0));
+      return Math.max(...gapsMs);
+    });
   }
 
   observe(event: HubEvent): void {
@@ -41,21 +53,14 @@ export class DeviceWatch {
         break;
       case 'connected':
         this.expirySeconds = event.expirySeconds;
-        this.#tokenCount += 1;
-        this.#renewedSinceLastMessage ||= this.#ledger.counts().renewals > before.renewals;
+        this.#acceptedCount += 1;
+        if (this.#ledger.counts().renewals > before.renewals) this.renewedAtMs.push(event.monotonicMs);
         break;
       case 'messageReceived':
-        if (this.#ledger.counts().received > before.received) this.#noteMessage(event.monotonicMs);
+        if (this.#ledger.counts().received > before.received) this.messagesAtMs.push(event.monotonicMs);
         break;
       default:
     }
-  }
-
-  #noteMessage(atMs: number): void {
-    const lastMs = this.messagesAtMs.at(-1);
-    if (this.#renewedSinceLastMessage && lastMs !== undefined) this.renewalGapsMs.push(atMs - lastMs);
-    this.#renewedSinceLastMessage = false;
-    this.messagesAtMs.push(atMs);
   }
 
   #concerns(event: HubEvent): boolean {

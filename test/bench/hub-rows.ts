@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-import { startChild } from './child.ts';
+import { startModule } from '../module-process.ts';
 import { loadDeviceId, type HubMemory, type HubReady } from './hub-process.ts';
 import { LoadClient, type LoadTarget } from './load-client.ts';
 import type { Row } from './row.ts';
@@ -93,7 +93,7 @@ class HubChild {
   readonly #ca: string;
 
   static async start(deviceCount: number): Promise<HubChild> {
-    const child = startChild({ module: 'test/bench/hub-process.ts', name: 'runHub', argument: { deviceCount }, nodeFlags: ['--expose-gc'] });
+    const child = startModule({ module: 'test/bench/hub-process.ts', name: 'runHub', argument: { deviceCount }, nodeFlags: ['--expose-gc'] });
     const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
     return new HubChild(child, lines, JSON.parse(await nextLine(lines)) as HubReady);
   }

@@ -55,7 +55,7 @@ function rowsOf(delayMs: (typeof DELAYS_MS)[number], agent: Seen, sdk: Seen): Ro
   });
   return [
     row('old-closed-before-new', 'renewal: old connection closed before the new CONNECT', 'times', BUDGETS.oldClosedBeforeNew, ({ watch }) => watch.counts.oldClosedBeforeNew, `of ${renewals(agent)} renewals, Node SDK of ${renewals(sdk)}`),
-    row('gap', 'longest time between two acknowledged messages', 'ms', BUDGETS.gapMs[delayMs], ({ watch }) => watch.counts.maxGapMs, `at renewals: ${describeGaps(agent)}; Node SDK ${describeGaps(sdk)}`),
+    row('gap', 'longest time between two acknowledged messages at renewal', 'ms', BUDGETS.gapMs[delayMs], longestGapMs, `${describeGaps(agent)}; Node SDK ${describeGaps(sdk)}`),
     row('lost', 'messages lost', 'messages', BUDGETS.lost, ({ watch, counts }) => counts.sent - watch.counts.received, `of ${agent.counts.sent}, Node SDK of ${sdk.counts.sent}`),
     row('duplicated', 'messages duplicated', 'messages', BUDGETS.duplicated, ({ watch }) => watch.counts.duplicated),
   ];
@@ -65,8 +65,12 @@ function renewals({ watch }: Seen): number {
   return watch.counts.renewals;
 }
 
+function longestGapMs({ watch }: Seen): number {
+  return Math.max(0, ...watch.renewalGapsMs());
+}
+
 function describeGaps({ watch }: Seen): string {
-  const sorted = [...watch.renewalGapsMs].sort((a, b) => a - b);
-  if (sorted.length === 0) return 'none';
-  return `median ${Math.round(sorted[Math.floor(sorted.length / 2)]!)}, ${Math.round(sorted[0]!)} to ${Math.round(sorted.at(-1)!)} ms`;
+  const sorted = watch.renewalGapsMs().sort((a, b) => a - b);
+  if (sorted.length === 0) return 'no renewal';
+  return `median ${Math.round(sorted[Math.floor(sorted.length / 2)]!)} ms of ${sorted.length}, in the whole run at most ${Math.round(watch.counts.maxGapMs)} ms`;
 }

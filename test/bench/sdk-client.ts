@@ -1,4 +1,4 @@
-import { outputOf, startChild } from './child.ts';
+import { outputOf, startModule } from '../module-process.ts';
 import { PAYLOAD_BYTES, type ClientCounts, type ClientTask, type RunningClient } from './client.ts';
 import type { SdkTask } from './sdk-process.ts';
 
@@ -15,7 +15,7 @@ export function startSdk({ world, device, tokenLifeSeconds, intervalMs, duration
     durationMs,
     payloadBytes: PAYLOAD_BYTES,
   };
-  const child = startChild({ module: 'test/bench/sdk-process.ts', name: 'runSdk', argument: task });
+  const child = startModule({ module: 'test/bench/sdk-process.ts', name: 'runSdk', argument: task });
   const { deviceId, keyBase64 } = device;
   child.stdin?.end(`HostName=${world.hubName};DeviceId=${deviceId};SharedAccessKey=${keyBase64};GatewayHostName=localhost:${world.proxy.port}\n`);
   return {

@@ -23,6 +23,8 @@ export interface FuzzOptions {
 
 export interface FuzzReport {
   readonly inputs: number;
+  /** Those that joined the corpus of the run. */
+  readonly newInputs: number;
   /** How often each frame kind, packet type and refusal was seen. */
   readonly seen: ReadonlyMap<string, number>;
 }
@@ -48,6 +50,7 @@ export class FuzzFailure extends Error {
 export function fuzzFramerAndCodec({ seed, runs, untilMs = Infinity }: FuzzOptions): FuzzReport {
   const random = seededRandom(seed);
   const corpus = readCorpus();
+  const checkedIn = corpus.length;
   const seen = new Map<string, number>();
   for (const input of corpus) runInput(input, random, seen);
   let inputs = corpus.length;
@@ -58,7 +61,7 @@ export function fuzzFramerAndCodec({ seed, runs, untilMs = Infinity }: FuzzOptio
     if ((seen.size > kindsBefore || random() < 0.001) && corpus.length < MAX_KEPT_INPUTS) corpus.push(input);
     inputs++;
   }
-  return { inputs, seen };
+  return { inputs, newInputs: corpus.length - checkedIn, seen };
 }
 
 export function readCorpus(): Uint8Array[] {
@@ -67,7 +70,8 @@ export function readCorpus(): Uint8Array[] {
     .map((name) => Uint8Array.from(Buffer.from(readFileSync(join(CORPUS, name), 'utf8').replace(/\s+/g, ''), 'hex')));
 }
 
-function runInput(input: Uint8Array, random: Random, seen: Map<string, number>): void {
+/** Runs one input, as a whole, in drawn chunks and byte by byte. @throws FuzzFailure */
+export function runInput(input: Uint8Array, random: Random, seen: Map<string, number>): void {
   try {
     const whole = JSON.stringify(runFramerAndCodec([input.slice()], seen));
     const ends = [...input.keys()].slice(1);

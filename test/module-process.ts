@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 
-import { projectPath } from '../../host-sim/board/project-path.ts';
+import { projectPath } from '../host-sim/board/project-path.ts';
 
-export interface ChildOptions {
+export interface ModuleProcessOptions {
   /** From the project's root. */
   readonly module: string;
   /** Its exported function, called with `argument`. */
@@ -12,8 +12,8 @@ export interface ChildOptions {
 }
 
 /** Starts an exported function in a process of its own: stdin and stdout are pipes, stderr is ours. */
-export function startChild({ module, name, argument, nodeFlags = [] }: ChildOptions): ChildProcess {
-  return spawn(process.execPath, [...nodeFlags, projectPath('test/bench/child.mjs'), module, name, JSON.stringify(argument)], {
+export function startModule({ module, name, argument, nodeFlags = [] }: ModuleProcessOptions): ChildProcess {
+  return spawn(process.execPath, [...nodeFlags, projectPath('test/module-process.mjs'), module, name, JSON.stringify(argument)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
 }
