@@ -123,10 +123,12 @@ export class BoardSockets {
     };
     const server: LinkEnd = {
       opened: () => {
+        // Nobody listens: without a delay this comes before the client's end is told.
+        if (accept === undefined) return;
         this.#network.moved();
         socket = new VirtualSocket({ address, port: this.#network.nextClientPort() }, this.#network.moved);
         socket.attach(connection);
-        accept?.(socket);
+        accept(socket);
       },
       data: (bytes) => socket?.linkEnd.data(bytes),
       end: () => socket?.linkEnd.end(),
