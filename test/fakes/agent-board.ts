@@ -50,6 +50,8 @@ export class AgentBoard {
   readonly names = new Map<string, string>();
   /** Everything that the board printed, reports excepted. */
   readonly lines: TimedLine[] = [];
+  /** Called for each of them. */
+  onLine: (line: TimedLine) => void = () => {};
   readonly folder: string = mkdtempSync(join(tmpdir(), 'latchkey-agent-'));
   readonly #time: VirtualTime;
   readonly #options: AgentBoardOptions;
@@ -150,7 +152,9 @@ export class AgentBoard {
   }
 
   #takeLine(line: BoardLine): void {
-    if (isReport(line)) this.#onReport(line);
-    else this.lines.push({ ...line, atMs: this.clock.monotonicMs() });
+    if (isReport(line)) return this.#onReport(line);
+    const timed = { ...line, atMs: this.clock.monotonicMs() };
+    this.lines.push(timed);
+    this.onLine(timed);
   }
 }

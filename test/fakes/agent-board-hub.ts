@@ -1,0 +1,43 @@
+import type { Ledger } from '../../host-sim/hub/ledger.ts';
+import type { Hub } from '../../host-sim/hub/hub.ts';
+import type { HubEvent } from '../../host-sim/hub/events.ts';
+import { createHubSide, HUB_NAME, SERVER_NAMES, virtualServices } from '../../host-sim/simulation/hub-side.ts';
+import { DEVICE_ID, type DeviceSettings } from './agent-board-device.ts';
+import { createTestPki } from './agent-board-pki.ts';
+import { AgentBoard } from './agent-board.ts';
+
+export interface HubBoard {
+  readonly board: AgentBoard;
+  readonly hub: Hub;
+  readonly ledger: Ledger;
+  /** What the hub said, from the beginning. */
+  readonly hubEvents: readonly HubEvent[];
+}
+
+export interface HubBoardOptions {
+  readonly key: Uint8Array;
+  readonly settings?: DeviceSettings;
+  readonly graceMs?: number;
+  readonly delayMs?: number;
+  readonly seed?: number;
+}
+
+/** A board that is off, with the hub simulator and its time services in the same virtual network. */
+export async function openHubBoard({ key, settings = {}, graceMs = 0, ...options }: HubBoardOptions): Promise<HubBoard> {
+  const pki = await createTestPki(SERVER_NAMES);
+  const board = new AgentBoard({
+    ...options,
+    roots: [pki.root.certificateDer],
+    keys: [key],
+    settings: { hub: HUB_NAME, ntp0: '192.0.2.2', ntp1: '192.0.2.3', date: 'localhost:443', ...settings },
+  });
+  const hubEvents: HubEvent[] = [];
+  const side = createHubSide(board.clock, graceMs, (event) => hubEvents.push(event));
+  side.hub.registry.add({ deviceId: DEVICE_ID }, { keys: { primary: key, secondary: key } });
+  const tls = { certificateChain: pki.serverChainPem, privateKey: pki.server.privateKeyPem };
+  const { services } = virtualServices(side, { tls, rootDer: pki.root.certificateDer, rootFile: '' }, board.clock);
+  for (const [endpoint, accept] of services.tcp) board.tcp.set(endpoint, accept);
+  for (const [endpoint, answer] of services.udp) board.udp.set(endpoint, answer);
+  for (const [name, address] of services.names) board.names.set(name, address);
+  return { board, hubEvents, hub: side.hub, ledger: side.ledger };
+}
