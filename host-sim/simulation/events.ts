@@ -73,14 +73,12 @@ export type Tell = (event: DistributiveOmit<SimulationEvent, 'sinceStartMs'>) =>
 export function toJsonLine(event: SimulationEvent): object | undefined {
   if (event.source === 'simulation' && event.body.event === 'summary') return event.body;
   if (event.source === 'hub' && event.body.event === 'messageReceived') return undefined;
-  const { event: name, ...body } = withoutMonotonicTime(event.body);
+  const { event: name, ...body } = event.source === 'hub' ? hubFields(event.body) : event.body;
   const device = 'device' in event ? { device: event.device } : {};
   return { event: name, source: event.source, sinceStartMs: Math.round(event.sinceStartMs), ...device, ...body };
 }
 
-/** `sinceStartMs` says the same. */
-function withoutMonotonicTime<T extends object>(body: T): T {
-  if (!('monotonicMs' in body)) return body;
-  const { monotonicMs: _, ...rest } = body;
-  return rest as T;
+/** `sinceStartMs` says what the hub's monotonic time says. */
+function hubFields({ monotonicMs: _, ...body }: HubEvent): Omit<HubEvent, 'monotonicMs'> {
+  return { ...body, at: Math.round(body.at) };
 }

@@ -8,14 +8,13 @@ import { Registry } from '../hub/registry.ts';
 import type { HubEvent } from '../hub/events.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Endpoint, VirtualServices } from '../time/virtual-network.ts';
+import { GUEST_DEVICE_ID } from './guest.ts';
 import type { LocalPki } from './local-pki.ts';
 
-/** The name of the simulator's hub, in tokens, user names and its certificate. */
-export const HUB_NAME = 'latchkey-sim.azure-devices.net';
+/** The name of the simulator's hub, in tokens, user names and its certificate. RFC 2606 keeps `.test`: no stranger has this name. */
+export const HUB_NAME = 'latchkey-sim.test';
 /** Names and addresses of the server's certificate: other clients come by `localhost`. */
 export const SERVER_NAMES: readonly string[] = [HUB_NAME, 'localhost', '127.0.0.1'];
-/** A device that the simulator makes for the user's own clients; it is not one of those that run. */
-export const GUEST_DEVICE_ID = 'try-me';
 
 /** Addresses of the virtual network (RFC 5737, TEST-NET-1). */
 const VIRTUAL_HUB = { address: '192.0.2.1', port: 8883 } as const;

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkMachineClock } from '../hub/machine-clock.ts';
 import { encodeKey, generateKeyPair, type KeyPair } from '../hub/symmetric-key.ts';
 import { seededRandom } from '../time/seeded-random.ts';
 import { DeviceRecord } from './board-events.ts';
 import { writeDeviceFolder } from './device-folder.ts';
 import type { SimulationEvent, StartedEvent, SummaryEvent, Tell } from './events.ts';
 import { buildFirmwareForBoard } from './firmware.ts';
-import { createHubSide, GUEST_DEVICE_ID, HUB_NAME, SERVER_NAMES, type HubSide, type Place } from './hub-side.ts';
+import { GUEST_DEVICE_ID } from './guest.ts';
+import { createHubSide, HUB_NAME, SERVER_NAMES, type HubSide, type Place } from './hub-side.ts';
 import { openLocalPki, type LocalPki } from './local-pki.ts';
 import type { SimulationOptions } from './options.ts';
 import { LAST_ACKNOWLEDGEMENTS_MS, type DevicePlan, type RunEnding } from './run.ts';
@@ -52,6 +54,7 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
   const tell: Tell = (event) => {
     if (!isOver) tellHost(event);
   };
+  if (!options.isVirtual) checkMachineClock(clock.now());
   const side = createHubSide(clock, options.graceMs, (body) => tell({ source: 'hub', body }));
   const pki = await openLocalPki(SERVER_NAMES, clock.now(), options.isVirtual ? 'virtual' : 'real');
   const world = await openWorld(options, clock, side, pki);

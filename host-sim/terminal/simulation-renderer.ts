@@ -1,4 +1,6 @@
+import { describeHubEvent } from '../hub/event-text.ts';
 import type { SimulationEvent } from '../simulation/events.ts';
+import { GUEST_DEVICE_ID } from '../simulation/guest.ts';
 import type { Style } from './cli-context.ts';
 import { formatDuration } from './duration.ts';
 
@@ -96,15 +98,16 @@ export class SimulationRenderer {
     return `${devices}${count(acked, 'message')} acknowledged${sent > acked ? `, ${sent - acked} waiting` : ''}`;
   }
 
+  /** Of the hub only what no device says of itself: why it refused, and what the user's own clients do. */
   #describeHub({ body }: EventOf<'hub'>): string | undefined {
-    switch (body.event) {
-      case 'refused':
-        return this.#style.red(`refused ${body.clientId}: ${body.reason} (${body.detail})`);
-      case 'tlsFailed':
-        return this.#style.yellow(`TLS failed with ${body.peer}: ${body.detail} (${body.code})`);
-      default:
-        return undefined;
-    }
+    const isOfGuest = 'deviceId' in body && body.deviceId === GUEST_DEVICE_ID;
+    if (body.event === 'messageReceived') return isOfGuest ? `${body.deviceId} sent ${count(body.bytes, 'byte')}` : undefined;
+    if (body.event === 'registryChanged') return undefined;
+    if (!isOfGuest && body.event !== 'refused' && body.event !== 'tlsFailed') return undefined;
+    const line = describeHubEvent(body);
+    if (line === undefined) return undefined;
+    const paint = { good: this.#style.green, warning: this.#style.yellow, bad: this.#style.red, plain: (text: string) => text }[line.tone];
+    return paint(`${line.who} ${line.text}`);
   }
 
   #describeEnd({ body }: EventOf<'board'>): string | undefined {
@@ -135,6 +138,9 @@ const count = (number: number, noun: string): string => `${number} ${noun}${numb
 function listFields(fields: Fields): string {
   return Object.entries(fields)
     .filter(([name]) => !HIDDEN_FIELDS.has(name))
-    .map(([name, value]) => ` ${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .map(([name, value]) => ` ${name}=${printable(typeof value === 'object' ? JSON.stringify(value) : String(value))}`)
     .join('');
 }
+
+/** What came from elsewhere, without what would act on a terminal. */
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?');

@@ -16,6 +16,8 @@ export interface CliWorld {
   readonly interrupted?: AbortSignal;
   /** Called with each piece of stdout. */
   readonly onOutput?: (text: string) => void;
+  /** The same of stderr. */
+  readonly onTalk?: (text: string) => void;
 }
 
 /** Runs a command of the program in this process, as a shell would. */
@@ -26,7 +28,7 @@ export async function runCommandLine(args: readonly string[], world: CliWorld = 
     stream.setEncoding('utf8');
     stream.on('data', (text: string) => {
       output[name] += text;
-      if (name === 'stdout') world.onOutput?.(text);
+      (name === 'stdout' ? world.onOutput : world.onTalk)?.(text);
     });
     return Object.assign(stream, { isTTY: world.isTerminal === true });
   };

@@ -1,0 +1,65 @@
+import { expect, test } from '@jest/globals';
+import type { SimulationEvent } from '../../host-sim/simulation/events.ts';
+import { toJsonLine } from '../../host-sim/simulation/events.ts';
+import { makeStyle } from '../../host-sim/terminal/cli-context.ts';
+import { SimulationRenderer } from '../../host-sim/terminal/simulation-renderer.ts';
+
+const PLAIN = makeStyle({ stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: { NO_COLOR: '1' }, interrupted: new AbortController().signal, exitCode: 0 });
+
+function device(event: string, fields: Readonly<Record<string, unknown>>, sinceStartMs = 1234): SimulationEvent {
+  return { source: 'device', device: 'sim-1', body: { event, ...fields }, sinceStartMs };
+}
+
+const render = (event: SimulationEvent): string | undefined => new SimulationRenderer(PLAIN, false).render(event)?.slice(20);
+
+test.each<[SimulationEvent, string | undefined]>([
+  [device('clock', { level: 'network' }), 'clock network'],
+  [device('connecting', { host: 'h', port: 8883 }), 'connecting to h:8883'],
+  [device('connected', { tokenSeconds: 60 }), 'connected, token for 1m'],
+  [device('renewed', { leftMs: 5321 }), 'token renewed, 5.3s left on the old one'],
+  [device('refused', { returnCode: 5, online: true }), 'refused (CONNACK 5), the old connection stays in use'],
+  [device('refused', { returnCode: 5, online: false }), 'refused (CONNACK 5)'],
+  [device('credential-refused', {}), 'the clock is right: the hub refuses the key, the device, or its state'],
+  [device('clock-wrong', { offMs: 3_600_000 }), 'the clock was wrong by 1h'],
+  [device('open-failed', { code: 'ERR_TLS_HOSTNAME', retryMs: 800 }), 'no connection: ERR_TLS_HOSTNAME, next try in 800ms'],
+  [device('disconnected', { code: 'ERR_LINK_LOST' }), 'connection lost: ERR_LINK_LOST'],
+  [device('disconnected', { code: 'STOPPED' }), 'disconnected'],
+  [device('error', { code: 'ERR_CONFIG', message: 'settings: hub is missing' }), 'error: settings: hub is missing (ERR_CONFIG)'],
+  [device('report', { slots: 1 }), undefined],
+  [device('something-new', { a: 1, b: { c: true } }), 'something-new a=1 b={"c":true}'],
+  [device('hostile', { topic: 'x\u001b[2Jy\u009b' }), 'hostile topic=x?[2Jy?'],
+  [{ source: 'link', body: { event: 'cut', connections: 1, number: 2, of: 30 }, sinceStartMs: 0 }, 'cut 2 of 30: 1 connection broken'],
+  [{ source: 'board', device: 'sim-1', body: { event: 'ended', exitCode: 0, signal: null, talk: '' }, sinceStartMs: 0 }, undefined],
+  [{ source: 'board', device: 'sim-1', body: { event: 'ended', exitCode: 11, signal: null, talk: 'no memory' }, sinceStartMs: 0 }, 'the board ended with exit code 11\nno memory'],
+])('%j is shown as %j', (event, line) => {
+  expect(render(event)).toBe(line);
+});
+
+test('moments are seconds for ten minutes, then hours, minutes and seconds', () => {
+  const momentOf = (sinceStartMs: number): string | undefined => new SimulationRenderer(PLAIN, false).render(device('clock', { level: 'unset' }, sinceStartMs))?.slice(0, 8);
+  expect([0, 599_940, 600_000, 3_723_000].map(momentOf)).toEqual(['    0.0s', '  599.9s', '00:10:00', '01:02:03']);
+});
+
+test('telemetry of many devices is one line a second, and the last word of each device is always shown', () => {
+  const renderer = new SimulationRenderer(PLAIN, false);
+  const lines: (string | undefined)[] = [];
+  for (let atMs = 0; atMs < 3000; atMs += 100) {
+    const body = { sent: atMs / 100 + 1, acked: atMs / 100 };
+    for (const name of ['sim-1', 'sim-2']) lines.push(renderer.render({ source: 'device', device: name, body: { event: 'telemetry', ...body }, sinceStartMs: atMs }));
+  }
+  expect(lines.filter((line) => line !== undefined).map((line) => line?.slice(20))).toEqual(['0 messages acknowledged, 1 waiting', '2 devices: 19 messages acknowledged, 2 waiting', '2 devices: 39 messages acknowledged, 2 waiting']);
+  expect(renderer.render(device('done', { sent: 30, acked: 30 }, 3000))).toContain('2 devices: 59 messages acknowledged, 1 waiting');
+});
+
+test('a message at the hub is counted and not told as JSON, and no line holds a payload', () => {
+  const at = { at: 1_700_000_000_000.25, monotonicMs: 17.5 };
+  const message: SimulationEvent = {
+    source: 'hub',
+    sinceStartMs: 17.5,
+    body: { event: 'messageReceived', ...at, connection: 1, deviceId: 'd', qos: 1, dup: false, will: false, bytes: 3, properties: {}, systemProperties: {}, payload: Buffer.from('abc') },
+  };
+  expect(toJsonLine(message)).toBeUndefined();
+  expect(toJsonLine({ source: 'hub', sinceStartMs: 17.5, body: { event: 'evicted', ...at, connection: 1, deviceId: 'd', code: 400027, by: 2 } })).toEqual({
+    event: 'evicted', source: 'hub', sinceStartMs: 18, at: 1_700_000_000_000, connection: 1, deviceId: 'd', code: 400027, by: 2,
+  });
+});
