@@ -16,8 +16,8 @@ const USAGE = `Fuzzes what takes bytes from outside, from a checked-in corpus, a
 
   npm run fuzz                             every target, ${DEFAULT_SECONDS} s each
   npm run fuzz -- --seconds 600            longer
-  npm run fuzz -- --target tls             one of ${FUZZ_TARGETS.map(({ name }) => name).join(', ')}
-  npm run fuzz -- --target tls --input F   runs one input, such as one that crashed
+  npm run fuzz -- --target signer          one of ${FUZZ_TARGETS.map(({ name }) => name).join(', ')}
+  npm run fuzz -- --target signer --input F runs one input, such as one that crashed
   npm run fuzz -- --missed                 also says the places that were not reached
   npm run fuzz -- --runs N --seed N        the same inputs each time
 
@@ -68,9 +68,9 @@ function problemOf({ seconds, runs, seed }: FuzzLimits, targets: readonly FuzzTa
 
 /** @returns whether it ran and nothing crashed */
 async function fuzz(target: FuzzTarget, limits: FuzzLimits, tellMissed: boolean): Promise<boolean> {
-  say(`fuzzing ${target.what} …`);
+  say(`fuzzing ${target.name} …`);
   try {
-    const outcome = target.kind === 'native' ? await fuzzNative(target, limits, say) : await fuzzScript(target, limits);
+    const outcome = target.kind === 'native' ? await fuzzNative(target.native, limits) : await fuzzScript(target, limits);
     printOutcome(target, limits, outcome, tellMissed);
     return outcome.crash === undefined;
   } catch (error) {
@@ -99,7 +99,7 @@ function printCrash({ name }: FuzzTarget, { file, talk }: Crash): void {
 }
 
 async function runInput(target: FuzzTarget, input: string): Promise<number> {
-  const { ok, talk } = target.kind === 'native' ? await tryNative(target, input, say) : await tryScript(target, input);
+  const { ok, talk } = target.kind === 'native' ? await tryNative(target.native, input) : await tryScript(target, input);
   if (talk !== '') print(talk.trimEnd());
   print(`${target.name}: ${input}: ${ok ? 'no crash' : 'A CRASH'}`);
   return ok ? 0 : 1;

@@ -1,55 +1,57 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { relative } from 'node:path';
 
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { runCommand } from '../../host-sim/board/run-command.ts';
-import { buildTarget } from './native-build.ts';
+import { checkClang } from './clang.ts';
+import { buildNativeTarget, type NativeTarget } from './native-targets.ts';
 import type { FileEdges, FuzzLimits, FuzzOutcome } from './outcome.ts';
-import type { NativeTarget } from './targets.ts';
 
 /** An input that takes longer hangs. */
 const HANG_SECONDS = 20;
 const MEMORY_LIMIT_MB = 1024;
-const TALK_TAIL_CHARACTERS = 4000;
-/** Exit code of libFuzzer when it went through. */
-const EXIT_DONE = 0;
+const TALK_CHARACTERS = 3000;
 
 /** Fuzzes a C target from its corpus; what it finds stays below `.build/fuzz/`. @throws SetupError, Error */
-export async function fuzzNative(target: NativeTarget, { seconds, runs, seed }: FuzzLimits, say: (text: string) => void): Promise<FuzzOutcome> {
-  const program = await buildTarget(target, say);
-  const { found, seeds, crashes } = prepareFolders(target);
+export async function fuzzNative(target: NativeTarget, { seconds, runs, seed }: FuzzLimits): Promise<FuzzOutcome> {
+  const program = await build(target);
+  const found = newFolder(target, 'found');
+  const folders = [found, projectPath(target.corpus)];
   const { code, output } = await runCommand(program, [
-    ...[`-max_total_time=${seconds}`, `-runs=${runs === 0 ? -1 : runs}`, `-seed=${seed}`, `-max_len=${target.maxBytes}`],
-    ...[`-timeout=${HANG_SECONDS}`, `-rss_limit_mb=${MEMORY_LIMIT_MB}`, `-artifact_prefix=${crashes}/`],
-    ...['-print_final_stats=1', '-print_coverage=1', '-use_value_profile=1', found, seeds],
+    ...[`-max_total_time=${seconds}`, `-runs=${runs === 0 ? -1 : runs}`, `-seed=${seed}`, `-max_len=${target.maxLengthBytes}`],
+    ...[`-timeout=${HANG_SECONDS}`, `-rss_limit_mb=${MEMORY_LIMIT_MB}`, `-artifact_prefix=${newFolder(target, 'crashes')}/`],
+    ...['-print_final_stats=1', ...folders],
   ]);
-  const input = /Test unit written to (\S+)/.exec(output)?.[1];
   return {
     executions: statistic(output, 'number_of_executed_units'),
     newInputs: statistic(output, 'new_units_added'),
-    files: parseCoverage(output),
-    crash: code === EXIT_DONE ? undefined : { file: input, talk: output.slice(-TALK_TAIL_CHARACTERS) },
+    files: await countEdges(target, folders),
+    crash: code === 0 ? undefined : { file: /Test unit written to (\S+)/.exec(output)?.[1], talk: endOf(output) },
   };
 }
 
 /** Runs one input. */
-export async function tryNative(target: NativeTarget, input: string, say: (text: string) => void): Promise<{ readonly ok: boolean; readonly talk: string }> {
-  const { code, output } = await runCommand(await buildTarget(target, say), [`-timeout=${HANG_SECONDS}`, input]);
-  return { ok: code === EXIT_DONE, talk: output };
+export async function tryNative(target: NativeTarget, input: string): Promise<{ readonly ok: boolean; readonly talk: string }> {
+  const { code, output } = await runCommand(await build(target), [`-timeout=${HANG_SECONDS}`, input]);
+  return { ok: code === 0, talk: output };
 }
 
-/** The checked-in corpus as bytes, and the folders of what is found. */
-function prepareFolders({ name, corpus }: NativeTarget): { readonly found: string; readonly seeds: string; readonly crashes: string } {
-  const base = projectPath(`.build/fuzz/${name}`);
-  const folders = { found: join(base, 'found'), seeds: join(base, 'seeds'), crashes: join(base, 'crashes') };
-  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
-  const source = projectPath(corpus);
-  for (const file of existsSync(source) ? readdirSync(source) : []) {
-    const isHex = file.endsWith('.hex');
-    const text = readFileSync(join(source, file));
-    writeFileSync(join(folders.seeds, file.replace(/\.hex$/, '')), isHex ? Buffer.from(text.toString('ascii').replace(/\s+/g, ''), 'hex') : text);
-  }
-  return folders;
+async function build(target: NativeTarget): Promise<string> {
+  await checkClang();
+  return buildNativeTarget(target, 'libfuzzer');
+}
+
+/** Runs the corpus and what was found once more, in a program whose only branches are our own. */
+async function countEdges(target: NativeTarget, folders: readonly string[]): Promise<FileEdges[]> {
+  const program = await buildNativeTarget(target, 'edges');
+  const { output } = await runCommand(program, ['-runs=0', `-max_len=${target.maxLengthBytes}`, '-print_coverage=1', ...folders]);
+  return parseCoverage(output);
+}
+
+function newFolder({ name }: NativeTarget, purpose: string): string {
+  const folder = projectPath(`.build/fuzz/${name}/${purpose}`);
+  mkdirSync(folder, { recursive: true });
+  return folder;
 }
 
 function statistic(output: string, name: string): number {
@@ -57,26 +59,29 @@ function statistic(output: string, name: string): number {
 }
 
 /**
- * libFuzzer's own account at the end: `COVERED_FUNC: hits: 12 edges: 5/8 name path:line`, below it `UNCOVERED_PC: path:line:column`.
- * Without llvm-symbolizer it has no names, and nothing is read from it.
+ * libFuzzer's own account at the end: `COVERED_FUNC: hits: 12 edges: 5/8 name path:line`, below it `UNCOVERED_PC: path:line`, which may
+ * be of a header. Without llvm-symbolizer it has no names, and nothing is read from it.
  */
 function parseCoverage(output: string): FileEdges[] {
-  const files = new Map<string, { reached: number; of: number; missed: string[] }>();
-  const entryOf = (path: string): { reached: number; of: number; missed: string[] } => {
-    const file = relative(projectPath('.'), path);
-    const entry = files.get(file) ?? { reached: 0, of: 0, missed: [] };
-    files.set(file, entry);
-    return entry;
-  };
+  const files = new Map<string, { reached: number; of: number; missed: Set<string> }>();
   for (const line of output.split('\n')) {
-    const [, reached, of, path] = /^(?:UN)?COVERED_FUNC: hits: \d+ edges: (\d+)\/(\d+) \S+ (\/.+?):\d+$/.exec(line) ?? [];
+    const [, reached, of, name, path, start] = /^(?:UN)?COVERED_FUNC: hits: \d+ edges: (\d+)\/(\d+) (\S+) (\/.+?):(\d+)$/.exec(line) ?? [];
     if (path !== undefined) {
-      const entry = entryOf(path);
+      const file = relative(projectPath('.'), path);
+      const entry = files.get(file) ?? { reached: 0, of: 0, missed: new Set<string>() };
+      files.set(file, entry);
       entry.reached += Number(reached);
       entry.of += Number(of);
+      if (reached === '0') entry.missed.add(`${name}, line ${start}`);
     }
-    const [, missedPath, place] = /^\s*UNCOVERED_PC: (\/.+?):(\d+:\d+)$/.exec(line) ?? [];
-    if (missedPath !== undefined) entryOf(missedPath).missed.push(`line ${place!.split(':')[0]}`);
+    const [, missedPath, missedLine] = /^\s*UNCOVERED_PC: (\/.+?):([1-9]\d*)/.exec(line) ?? [];
+    if (missedPath !== undefined) files.get(relative(projectPath('.'), missedPath))?.missed.add(`line ${missedLine}`);
   }
-  return [...files].filter(([file]) => file.startsWith('firmware/')).map(([file, entry]) => ({ file, ...entry, missed: [...new Set(entry.missed)] }));
+  return [...files].filter(([file]) => !file.startsWith('test/')).map(([file, { missed, ...edges }]) => ({ file, ...edges, missed: [...missed] }));
+}
+
+/** From the sanitizer's or libFuzzer's report on, its memory map left out. */
+function endOf(output: string): string {
+  const start = Math.max(0, output.search(/^==\d+== ?ERROR|runtime error:/m));
+  return output.slice(start, start + TALK_CHARACTERS);
 }

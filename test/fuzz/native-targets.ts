@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { withLock } from '../../host-sim/board/lock.ts';
@@ -31,26 +31,31 @@ export const nativeTargets: readonly NativeTarget[] = [
   { name: 'signer', sources: ['test/fuzz/signer.c', ...signerSources], corpus: 'test/fuzz/corpus/signer', maxLengthBytes: 6000, wraps: [] },
 ];
 
+const INCLUDED = ['firmware/native', 'host-sim/board', 'test/fuzz'];
+/** `edges` counts branches of the sources only: UndefinedBehaviorSanitizer's checks are branches too, which nothing ever reaches. */
+const SANITIZERS = { libfuzzer: 'fuzzer,address,undefined', edges: 'fuzzer', replay: 'address,undefined' } as const;
+
 /**
- * Builds a target below `.build/fuzz/`, or finds it built. `libfuzzer` needs clang; run it with
+ * Builds a target below `.build/fuzz/`, or finds it built. `libfuzzer` and `edges` need clang; run them with
  * `-max_len=… -print_final_stats=1 -print_coverage=1 NEW_FOLDER CORPUS`. `replay` runs the files it is given, and needs only the board's compiler.
  *
  * @throws Error with the compiler's words
  */
-export async function buildNativeTarget(target: NativeTarget, driver: 'libfuzzer' | 'replay'): Promise<string> {
+export async function buildNativeTarget(target: NativeTarget, driver: 'libfuzzer' | 'edges' | 'replay'): Promise<string> {
   const toolchain = await findToolchain([], () => {});
-  const compiler = driver === 'libfuzzer' ? 'clang' : toolchain.compiler;
-  const sources = driver === 'libfuzzer' ? target.sources : ['test/fuzz/replay.c', ...target.sources];
+  const compiler = driver === 'replay' ? toolchain.compiler : 'clang';
+  const sources = driver === 'replay' ? ['test/fuzz/replay.c', ...target.sources] : target.sources;
   const flags = [
     ...['-std=gnu11', '-g', '-O1', '-fno-omit-frame-pointer', '-Wall', '-Wextra'],
-    `-fsanitize=${driver === 'libfuzzer' ? 'fuzzer,' : ''}address,undefined`,
+    `-fsanitize=${SANITIZERS[driver]}`,
     '-fno-sanitize-recover=all',
-    ...['firmware/native', 'host-sim/board', 'test/fuzz'].map((folder) => `-I${projectPath(folder)}`),
+    ...INCLUDED.map((folder) => `-I${projectPath(folder)}`),
     ...toolchain.includeFolders.map((folder) => `-isystem${folder}`),
     ...target.wraps.map((name) => `-Wl,--wrap=${name}`),
   ];
+  const headers = INCLUDED.flatMap((folder) => readdirSync(projectPath(folder)).filter((name) => name.endsWith('.h')).map((name) => join(folder, name)));
   const hash = createHash('sha256').update([compiler, toolchain.identity, ...flags].join('\n'));
-  for (const source of sources) hash.update(readFileSync(projectPath(source)));
+  for (const file of [...sources, ...headers]) hash.update(file).update(readFileSync(projectPath(file)));
   const out = projectPath('.build/fuzz');
   const program = join(out, `${target.name}-${driver}-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(program)) return program;

@@ -33,7 +33,7 @@ async function run(target: ScriptTarget, name: string, argument: unknown, limitM
   const child = startModule({ module: 'test/fuzz/script-process.ts', name, argument });
   const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
   try {
-    return JSON.parse(await outputOf(child, `fuzzing ${target.what}`)) as ScriptReport;
+    return JSON.parse(await outputOf(child, `fuzzing ${target.name}`)) as ScriptReport;
   } finally {
     clearTimeout(timer);
   }

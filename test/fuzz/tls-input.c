@@ -114,9 +114,9 @@ static void check_failure(struct tls *tls, enum tls_error error) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct tls_context *context;
+  if (size == 0) return 0; /* libFuzzer's first call, which it does not count */
   fuzz_reset_random();
   if (context == NULL) context = tls_context_create();
-  if (size == 0) return 0;
   const size_t chunk = data[0] == 0 ? size : data[0];
   fuzz_reset_random();
   struct tls *tls = tls_create(context);
