@@ -96,6 +96,7 @@ static void freeze_property(txSlot *property) {
   property->flag |= XS_DONT_DELETE_FLAG;
 }
 
+/* Private fields need nothing: fxShareMachine marks them, and XS does not set what is marked. */
 static void freeze_instance(txMachine *the, txSlot *instance) {
   (void)the;
   instance->flag |= XS_DONT_PATCH_FLAG;
@@ -104,9 +105,6 @@ static void freeze_instance(txMachine *the, txSlot *instance) {
     if (property->kind == XS_ARRAY_KIND) {
       txSlot *item = property->value.array.address;
       for (txIndex rest = fxGetIndexSize(the, property); rest > 0; rest--) freeze_property(item++);
-    }
-    else if (property->kind == XS_PRIVATE_KIND) {
-      for (txSlot *item = property->value.private.first; item != C_NULL; item = item->next) freeze_property(item);
     }
   }
 }

@@ -123,6 +123,18 @@ describe('a board under a driver', () => {
     turns.board.kill();
   });
 
+  test('a socket that closes itself in onReadable hears nothing of the end that came with the data', async () => {
+    const turns = new Turns(
+      fixture,
+      'new TCP({ address: "192.0.2.1", port: 1, onReadable() { this.read(); this.close(); print({ closed: true }); }, onWritable() { print({ writable: true }); }, onError() { print({ error: true }); } });',
+    );
+    await turns.turn(0);
+    await turns.turn(1, { type: 'tcp-connected', id: 1 }, { type: 'tcp-data', id: 1, bytes: Buffer.from('x') }, { type: 'tcp-closed', id: 1 });
+    await turns.turn(2);
+    expect(turns.lines).toEqual([{ closed: true }]);
+    turns.board.kill();
+  });
+
   test('a sender that never rests lets time pass', async () => {
     const turns = new Turns(fixture, 'new TCP({ address: "192.0.2.1", port: 1, onWritable(count) { this.write(new Uint8Array(count)); } });');
     await turns.turn(0);

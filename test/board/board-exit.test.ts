@@ -65,6 +65,11 @@ describe('how a board ends', () => {
     expect(report?.event).toBe('report');
   });
 
+  test('a line goes out as UTF-8; one with a line end in it is refused', async () => {
+    const { lines } = await fixture.run('print({ text: "Grüße \u{1F600} \u{10FFFF} \u4e16" }); print(caught(() => board.print("{}\\n{}"))); board.exit(0);');
+    expect(lines).toEqual([{ text: 'Grüße \u{1F600} \u{10FFFF} \u4e16' }, { error: 'RangeError: board.print: one line, without its end' }]);
+  });
+
   test('SIGTERM runs onStop, once, and the firmware goes on until it exits', async () => {
     const lines: unknown[] = [];
     const board = await fixture.startAndWait(

@@ -10,7 +10,7 @@ const PRELOAD = `
   const table = new Uint8Array(4);
   class Meter { static total = 0; #reading = 1; get reading() { return this.#reading; } read() { this.#reading++; return this.reading; } }
   globalThis.preloaded = { "agent/meter": {
-    Meter, list: [1, { deep: { deeper: 1 } }], big: 12345678901234567890n, name: "preloaded " + "string", when: new Date(0),
+    Meter, shared: new Meter(), list: [1, { deep: { deeper: 1 } }], big: 12345678901234567890n, name: "preloaded " + "string", when: new Date(0),
     bump: () => ++count, remember: (key) => cache.set(key, 1), recall: (key) => cache.get(key), poke: () => { table[0] = 1; },
     local: () => { let sum = 0; const add = (n) => { sum += n; }; add(2); add(3); return sum; },
   } };
@@ -27,11 +27,11 @@ describe.each<BoardVariant>(['64-bit', '32-bit', 'stress'])('what is preloaded l
   test('built-ins, classes, prototypes and exported data are frozen to the bottom', async () => {
     const { lines, exit } = await fixture.run(
       `
-      const { Meter, list, when, remember, recall, poke } = preloaded["agent/meter"];
+      const { Meter, shared, list, when, remember, recall, poke } = preloaded["agent/meter"];
       class Broken extends Error { constructor() { super("x"); this.name = "Broken"; } }
       const tries = {
         array: () => { Array.prototype.extra = 1; }, math: () => { Math.PI = 3; }, object: () => { Object.prototype.x = 1; }, json: () => { JSON.parse = null; },
-        class: () => { Meter.extra = 1; }, static: () => { Meter.total = 1; }, prototype: () => { Meter.prototype.read = null; },
+        class: () => { Meter.extra = 1; }, static: () => { Meter.total = 1; }, private: () => shared.read(), prototype: () => { Meter.prototype.read = null; },
         push: () => list.push(2), item: () => { list[0] = 2; }, deep: () => { list[1].deep.deeper = 2; }, date: () => when.setFullYear(2000),
         map: () => remember("b"), typed: () => poke(), host: () => { timer.set = null; }, hostClass: () => { TCP.prototype.read = null; }, error: () => new Broken(),
         define: () => Object.defineProperty(list, "0", { value: 2 }), delete: () => { delete list[1].deep; },
@@ -46,7 +46,7 @@ describe.each<BoardVariant>(['64-bit', '32-bit', 'stress'])('what is preloaded l
     expect(exit).toMatchObject({ code: 0, talk: '' });
     const outcome = lines[0]?.['outcome'] as Record<string, string>;
     expect(Object.entries(outcome).filter(([, error]) => error !== 'TypeError')).toEqual([]);
-    expect(Object.keys(outcome).length).toBe(18);
+    expect(Object.keys(outcome).length).toBe(19);
     expect(lines[0]).toMatchObject({ first: 1, deeper: 1, length: 2, recall: 1 });
   });
 
@@ -86,6 +86,23 @@ describe.each<BoardVariant>(['64-bit', '32-bit', 'stress'])('what is preloaded l
     expect(report?.slots).toBeLessThan(80);
     expect(report?.chunkBytes).toBeLessThan(200);
     expect(report).toMatchObject({ keys: 0, aliases: 0, slotBytes: variant === '64-bit' ? 32 : 16, bits: variant === '64-bit' ? 64 : 32 });
+  });
+
+  test('the code of main.js takes no RAM either, only its objects do', async () => {
+    const padding = 'a + b * a - b / a + b - a * b + a % b - b + a * b - a / b + b;';
+    const sources = {
+      empty: (): string => '0',
+      short: (index: number): string => `(a, b) => a + b + ${index}`,
+      long: (): string => `(a, b) => { ${`a = ${padding}`.repeat(12)} return "a text of some length that stays in flash"; }`,
+    };
+    const chunkBytes: Record<string, number | undefined> = {};
+    for (const [name, source] of Object.entries(sources)) {
+      const list = Array.from({ length: 40 }, (_, index) => source(index)).join(', ');
+      const { report } = await fixture.run(`globalThis.kept = [${list}]; board.exit(0);`);
+      chunkBytes[name] = report?.chunkBytes;
+    }
+    expect(chunkBytes).toEqual({ empty: chunkBytes['empty'], short: chunkBytes['empty'], long: chunkBytes['empty'] });
+    expect(chunkBytes['empty']).toBeGreaterThan(0);
   });
 
   test('a variable of main.js can be assigned', async () => {
