@@ -118,6 +118,25 @@ describe('a message from the cloud', () => {
   });
 });
 
+test('messages that a renewal overtook neither delay the next one nor count against the limit', () => {
+  const messages: InboundMessage[] = [];
+  const bench = new AgentBench({ config: { tokenLifeSeconds: 20 }, onMessage: (message) => messages.push(message) }).connect();
+  for (let messageId = 1; messageId <= 8; messageId++) sendTo(bench.hub.current, 'old', { messageId });
+  bench.time.runUntil(() => bench.eventsOf('renewed').length === 1, 20_000);
+  messages[0]?.acknowledge();
+  for (let messageId = 1; messageId <= 8; messageId++) sendTo(bench.hub.current, 'new', { messageId });
+  bench.time.advance(100);
+  expect(messages.slice(8).map(({ payload }) => Buffer.from(payload).toString())).toEqual(new Array(8).fill('new'));
+  for (const message of messages) message.acknowledge();
+  bench.time.runUntil(() => bench.hub.sessions.length === 3, 20_000);
+  const stop = bench.sendEvery(5);
+  bench.time.runUntil(() => bench.hub.connectTimesMs.length === 3, 20_000);
+  stop();
+  const lastMs = bench.hub.log.filter(({ what, session }) => what === 'publish' && session === 2).at(-1)?.atMs ?? 0;
+  // A round trip for the window to drain, no more.
+  expect((bench.hub.connectTimesMs[2] ?? 0) - lastMs).toBeLessThanOrEqual(30);
+});
+
 describe('more messages than the application handles', () => {
   /** A hub that keeps what was not acknowledged and sends it again on the next connection, as IoT Hub does. */
   function queueing(bench: AgentBench, count: number): Set<number> {

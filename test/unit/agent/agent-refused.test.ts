@@ -100,7 +100,39 @@ describe('the clock', () => {
     bench.port.hasRoomForTwo = false;
     bench.connect();
     const types = bench.events.map((event) => ('level' in event ? event.level : event.type));
-    expect(types.indexOf('confirmed')).toBeLessThan(types.indexOf('connecting'));
+    expect(types.slice(0, 4)).toEqual(['unset', 'network', 'confirmed', 'connecting']);
+  });
+
+  test('that moves while a CONNECT is judged moves the end of its token, too', () => {
+    const { bench } = withTime();
+    bench.hub.onConnect = (session) => {
+      bench.agent.clockMoved(600_000);
+      bench.hub.admit(session);
+    };
+    bench.connect();
+    expect(bench.eventsOf('connected')[0]?.tokenSeconds).toBeLessThanOrEqual(3001);
+  });
+
+  test.each(['unset', 'network', 'confirmed'])('may be stopped in the event that says "%s": nothing is asked or opened after it', (level) => {
+    const stopAt = (event: { type: string; level?: string }): void => {
+      if (event.level === level) bench.agent.stop();
+    };
+    const { bench } = withTime({ onEvent: stopAt });
+    bench.port.wallOffMs = -WALL_AT_START_MS;
+    bench.agent.start();
+    bench.time.runUntil(() => bench.eventsOf('clock').some((event) => event.level === level), 10_000);
+    expect([bench.network.openCount, bench.port.openTlsCount, bench.port.wakesAtMs < Infinity && level === 'unset']).toEqual([0, 0, false]);
+    const before = bench.events.length;
+    bench.time.advance(100_000);
+    expect([bench.events.length, bench.network.openCount, bench.hub.openCount]).toEqual([before, 0, 0]);
+  });
+
+  test('may be stopped while HTTPS is being asked: that ends at once', () => {
+    const { bench } = withTime({ config: { gateway: 'nowhere.test' } });
+    bench.agent.start();
+    bench.time.runUntil(() => bench.port.openTlsCount === 1, 10_000);
+    bench.agent.stop();
+    expect([bench.network.openCount, bench.port.openTlsCount]).toEqual([0, 0]);
   });
 });
 

@@ -194,6 +194,20 @@ describe('messages pipelined behind a CONNECT', () => {
     expect(bench.account()).toEqual({ lost: [], duplicated: [] });
   });
 
+  test('after a lost connection are the unacknowledged ones first', () => {
+    const bench = new AgentBench({ config: { pipeline: true } });
+    bench.hub.onPublish = () => {};
+    bench.connect();
+    for (let i = 0; i < 3; i++) bench.send();
+    bench.time.advance(100);
+    bench.network.cut();
+    for (let i = 0; i < 3; i++) bench.send();
+    bench.hub.onPublish = (session, packet) => bench.hub.process(session, packet);
+    expect(bench.drain()).toBe(true);
+    expect(bench.hub.lines('publish').slice(3)).toEqual(['2 publish 1!', '2 publish 2!', '2 publish 3!', '2 publish 4', '2 publish 5', '2 publish 6']);
+    expect(bench.account()).toEqual({ lost: [], duplicated: [] });
+  });
+
   test('never are QoS 0 ones', () => {
     const bench = new AgentBench({ config: { tokenLifeSeconds: 100, pipeline: true } });
     bench.hub.onConnect = (session) => (session.number === 1 ? bench.hub.admit(session) : session.refuse(5));

@@ -66,8 +66,12 @@ describe('the agent', () => {
   test('refuses a message when the queue is full, and says once when there is room again', () => {
     let writable = 0;
     const bench = new AgentBench({ config: { queue: 3, window: 3 }, onWritable: () => (writable += 1) }).connect();
+    bench.hub.onPublish = () => {};
     expect([1, 2, 3, 4, 5].map(() => bench.send())).toEqual([true, true, true, false, false]);
+    bench.time.advance(1000);
     expect(writable).toBe(0);
+    bench.hub.onPublish = (session, packet) => bench.hub.process(session, packet);
+    for (let messageId = 1; messageId <= 3; messageId++) bench.hub.current?.send({ cmd: 'puback', messageId });
     bench.drain();
     expect(writable).toBe(1);
     bench.send();
