@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
-import { relative } from 'node:path';
 
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { runCommand } from '../../host-sim/board/run-command.ts';
 import { checkClang } from './clang.ts';
+import { parseCoverage } from './native-coverage.ts';
 import { buildNativeTarget, type NativeTarget } from './native-targets.ts';
 import type { FileEdges, FuzzLimits, FuzzOutcome } from './outcome.ts';
 
@@ -45,7 +45,7 @@ async function build(target: NativeTarget): Promise<string> {
 async function countEdges(target: NativeTarget, folders: readonly string[]): Promise<FileEdges[]> {
   const program = await buildNativeTarget(target, 'edges');
   const { output } = await runCommand(program, ['-runs=0', `-max_len=${target.maxLengthBytes}`, '-print_coverage=1', ...folders]);
-  return parseCoverage(output);
+  return parseCoverage(output, projectPath('.'));
 }
 
 function newFolder({ name }: NativeTarget, purpose: string): string {
@@ -56,28 +56,6 @@ function newFolder({ name }: NativeTarget, purpose: string): string {
 
 function statistic(output: string, name: string): number {
   return Number(new RegExp(`^stat::${name}:\\s*(\\d+)`, 'm').exec(output)?.[1] ?? 0);
-}
-
-/**
- * libFuzzer's own account at the end: `COVERED_FUNC: hits: 12 edges: 5/8 name path:line`, below it `UNCOVERED_PC: path:line`, which may
- * be of a header. Without llvm-symbolizer it has no names, and nothing is read from it.
- */
-function parseCoverage(output: string): FileEdges[] {
-  const files = new Map<string, { reached: number; of: number; missed: Set<string> }>();
-  for (const line of output.split('\n')) {
-    const [, reached, of, name, path, start] = /^(?:UN)?COVERED_FUNC: hits: \d+ edges: (\d+)\/(\d+) (\S+) (\/.+?):(\d+)$/.exec(line) ?? [];
-    if (path !== undefined) {
-      const file = relative(projectPath('.'), path);
-      const entry = files.get(file) ?? { reached: 0, of: 0, missed: new Set<string>() };
-      files.set(file, entry);
-      entry.reached += Number(reached);
-      entry.of += Number(of);
-      if (reached === '0') entry.missed.add(`${name}, line ${start}`);
-    }
-    const [, missedPath, missedLine] = /^\s*UNCOVERED_PC: (\/.+?):([1-9]\d*)/.exec(line) ?? [];
-    if (missedPath !== undefined) files.get(relative(projectPath('.'), missedPath))?.missed.add(`line ${missedLine}`);
-  }
-  return [...files].filter(([file]) => !file.startsWith('test/')).map(([file, { missed, ...edges }]) => ({ file, ...edges, missed: [...missed] }));
 }
 
 /** From the sanitizer's or libFuzzer's report on, its memory map left out. */
