@@ -1,3 +1,4 @@
+import { Application, type ApplicationCallbacks } from './application.ts';
 import { ClockKeeper, type ClockOwner } from './clock/clock-keeper.ts';
 import type { ClockLevel } from './clock/clock-state.ts';
 import { Monotonic } from './clock/monotonic.ts';
@@ -7,57 +8,42 @@ import {
   type Connectivity, type ConnectivityContext, type ConnectivityEffect, type ConnectivityEvent, type DropReason,
 } from './connectivity.ts';
 import { LatchkeyError } from './errors.ts';
-import type { AgentEvent } from './events.ts';
 import { HubConnection, type HubConnectionOwner } from './hub-connection.ts';
 import { clientIdOf } from './identity.ts';
+import { Inbox, type InboxOwner } from './inbox.ts';
 import * as limits from './limits.ts';
 import type { LargePublish } from './mqtt/framer.ts';
 import { Outbox, type OutboxEntry } from './mqtt/outbox.ts';
 import { MAX_STRING_BYTES, SUBSCRIPTION_REFUSED, type Publish, type Suback } from './mqtt/packets.ts';
 import type { Port } from './port.ts';
 import { formatProperties, type MessageProperties } from './properties.ts';
-import { encodeResource, expiryOf, expiryOfToken, formatSasToken, resourceOf } from './sas-token.ts';
+import { TokenSource, type FreshToken } from './token-source.ts';
 import { cloudMessageFilter, telemetryTopic } from './topics.ts';
 
 const API_VERSION = '2021-04-12';
 /** Weight of a new round-trip sample, as in RFC 6298. */
 const ROUND_TRIP_GAIN = 1 / 8;
 
-/** A message from the cloud. */
-export interface InboundMessage {
-  readonly topic: string;
-  /** May be empty. */
-  readonly payload: Uint8Array;
-  /** Tells the hub that it was handled; until then the hub keeps it. Idempotent. */
-  acknowledge(): void;
-}
-
-export interface AgentOptions {
+export interface AgentOptions extends ApplicationCallbacks {
   readonly config: AgentConfig;
   readonly port: Port;
-  readonly onEvent?: ((event: AgentEvent) => void) | undefined;
-  /** The hub has acknowledged a message that `send` accepted, or a QoS 0 message has left. */
-  readonly onAcknowledged?: (() => void) | undefined;
-  /** There is room for `send` again after it returned false. */
-  readonly onWritable?: (() => void) | undefined;
-  /** Cloud-to-device messages; without it they are not subscribed to. */
-  readonly onMessage?: ((message: InboundMessage) => void) | undefined;
 }
 
 /**
  * An IoT Hub device or module: connects, renews its token before it ends, and sends telemetry that survives both.
  * Everything happens in callbacks of the port; nothing throws out of them.
  */
-export class Agent implements HubConnectionOwner, ClockOwner {
+export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
   readonly #config: AgentConfig;
   readonly #port: Port;
-  readonly #options: AgentOptions;
+  readonly #application: Application;
+  readonly #tokens: TokenSource;
+  readonly #inbox: Inbox;
   readonly #monotonic: Monotonic;
   readonly #clock: ClockKeeper;
   readonly #outbox: Outbox;
   readonly #topicPrefix: string;
   readonly #username: string;
-  readonly #encodedResource: string;
   readonly #context: ConnectivityContext;
   readonly #events: ConnectivityEvent[] = [];
   #dispatching = false;
@@ -66,9 +52,10 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   #current: HubConnection | undefined;
   #candidate: HubConnection | undefined;
   #candidateOpenedAtMs = 0;
-  #signedAtMs = 0;
-  #signedEndsMs = 0;
-  #signedToken: string | undefined;
+  /** Of the candidate's CONNECT. */
+  #fresh: FreshToken | undefined;
+  /** The current connection's token, if it is a ready-made one, and when it ends. */
+  #usedToken: string | undefined;
   #currentEndsMs = 0;
   /** When the token ends of the connection that the candidate, its CONNECT under way, replaces. */
   #replacedEndsMs: number | undefined;
@@ -78,39 +65,33 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   #pumping = false;
   #wasFull = false;
   #serial = 0;
-  #unhandled = 0;
-  /** A message from the cloud was passed over: the hub sends it again on the next connection. */
-  #passedOver = false;
   #roundTripMs: number = limits.FIRST_ROUND_TRIP_MS;
-  #token: string | undefined;
-  /** The token that the current connection was accepted with, when it is a ready-made one. */
-  #usedToken: string | undefined;
   #scheduledAtMs = Infinity;
   #subscribeId = 0;
 
   constructor(options: AgentOptions) {
     const { config, port } = options;
-    const { identity, credential } = config;
+    const { identity } = config;
     this.#config = config;
     this.#port = port;
-    this.#options = options;
+    this.#application = new Application(options);
+    this.#tokens = new TokenSource(config, port);
+    this.#inbox = new Inbox(this.#application, this);
     this.#monotonic = new Monotonic(() => port.ticks());
     this.#clock = new ClockKeeper(port, config.timeServers, config.dateServer, this);
     this.#outbox = new Outbox(config.queue, config.window);
     this.#topicPrefix = telemetryTopic(identity);
     const model = config.modelId === undefined ? '' : `&model-id=${encodeURIComponent(config.modelId)}`;
     this.#username = `${identity.hub}/${clientIdOf(identity)}/?api-version=${API_VERSION}${model}&DeviceClientType=${encodeURIComponent(config.clientType)}`;
-    this.#encodedResource = encodeResource(resourceOf(identity));
-    this.#token = credential.type === 'token' ? credential.token : undefined;
     const agent = this;
     this.#context = {
       get nowMs(): number {
         return agent.nowMs();
       },
       random: () => port.random(),
-      keyCount: credential.type === 'key' ? credential.slots.length : 1,
+      keyCount: this.#tokens.keyCount,
       get tokenReady(): boolean {
-        return agent.#tokenReady();
+        return agent.#tokens.isReady(agent.#current === undefined ? undefined : agent.#usedToken);
       },
       get idle(): boolean {
         return agent.#idle;
@@ -141,7 +122,7 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     if (this.#running) return;
     this.#running = true;
     this.#dispatch({ type: 'started' });
-    this.#report({ type: 'clock', level: this.#clock.level });
+    this.#application.report({ type: 'clock', level: this.#clock.level });
     // The application may have stopped the agent in that event.
     if (this.#running) this.#clock.start();
     this.#arm();
@@ -183,8 +164,7 @@ export class Agent implements HubConnectionOwner, ClockOwner {
 
   /** The next ready-made token; a renewal with it starts at once. */
   useToken(token: string): void {
-    if (this.#config.credential.type !== 'token') throw new TypeError('useToken: this agent signs its own tokens');
-    this.#token = token;
+    this.#tokens.useReadyMade(token);
     this.#dispatch({ type: 'tokenSupplied' });
   }
 
@@ -212,26 +192,26 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   // --- the clock ---
 
   clockChanged(level: ClockLevel): void {
-    this.#report({ type: 'clock', level });
+    this.#application.report({ type: 'clock', level });
     this.#clockUsable();
   }
 
   clockMoved(offMs: number): void {
     // Of the candidate's token and the current one's alike.
-    this.#signedEndsMs -= offMs;
+    if (this.#fresh !== undefined) this.#fresh = { ...this.#fresh, endsAtMs: this.#fresh.endsAtMs - offMs };
     this.#currentEndsMs -= offMs;
     this.#dispatch({ type: 'clockMoved', offMs });
   }
 
   clockSettled(offMs: number, checked: boolean): void {
-    if (Math.abs(offMs) > limits.CLOCK_OFF_MS) this.#report({ type: 'clock-wrong', offMs });
-    else this.#report({ type: 'credential-refused', keyIndex: this.#state.keyIndex, clockChecked: checked });
+    if (Math.abs(offMs) > limits.CLOCK_OFF_MS) this.#application.report({ type: 'clock-wrong', offMs });
+    else this.#application.report({ type: 'credential-refused', keyIndex: this.#state.keyIndex, clockChecked: checked });
     this.#clockUsable();
     this.#dispatch({ type: 'resynchronised' });
   }
 
   clockTrouble(code: string, detail: number): void {
-    this.#report({ type: 'clock-trouble', code, detail });
+    this.#application.report({ type: 'clock-trouble', code, detail });
     this.#clockUsable();
   }
 
@@ -251,22 +231,25 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   }
 
   connectionAccepted(connection: HubConnection, sessionPresent: boolean): void {
-    if (connection !== this.#candidate) return;
+    const fresh = this.#fresh;
+    if (connection !== this.#candidate || fresh === undefined) return;
     const replacedEndsMs = this.#replacedEndsMs;
     this.#replacedEndsMs = undefined;
-    this.#currentEndsMs = this.#signedEndsMs;
-    this.#usedToken = this.#signedToken;
-    this.#dispatch({ type: 'accepted', signedAtMs: this.#signedAtMs, tokenEndsMs: this.#signedEndsMs });
+    this.#fresh = undefined;
+    this.#currentEndsMs = fresh.endsAtMs;
+    // Only a ready-made token is compared with later; one that was signed need not be kept.
+    this.#usedToken = this.#config.credential.type === 'token' ? fresh.password : undefined;
+    this.#dispatch({ type: 'accepted', signedAtMs: fresh.signedAtMs, tokenEndsMs: fresh.endsAtMs });
     if (connection !== this.#current) return;
     const nowMs = this.nowMs();
     const tokenSeconds = Math.round((this.#currentEndsMs - nowMs) / 1000);
-    if (replacedEndsMs !== undefined) this.#report({ type: 'renewed', leftMs: Math.round(replacedEndsMs - nowMs), tokenSeconds });
-    else this.#report({ type: 'connected', sessionPresent, keyIndex: this.#state.keyIndex, tokenSeconds });
+    if (replacedEndsMs !== undefined) this.#application.report({ type: 'renewed', leftMs: Math.round(replacedEndsMs - nowMs), tokenSeconds });
+    else this.#application.report({ type: 'connected', sessionPresent, keyIndex: this.#state.keyIndex, tokenSeconds });
   }
 
   connectionRefused(connection: HubConnection, returnCode: number): void {
     if (connection !== this.#candidate) return;
-    this.#report({ type: 'refused', returnCode, online: this.#current !== undefined });
+    this.#application.report({ type: 'refused', returnCode, online: this.#current !== undefined });
     this.#dispatch({ type: 'refused', returnCode });
   }
 
@@ -284,7 +267,7 @@ export class Agent implements HubConnectionOwner, ClockOwner {
       this.#paused = false;
       // While a CONNECT is under way the hub closes the older connection: that is no loss.
       const { candidate } = this.#state;
-      if (candidate !== 'connecting' && candidate !== 'overdue') this.#report({ type: 'disconnected', code });
+      if (candidate !== 'connecting' && candidate !== 'overdue') this.#application.report({ type: 'disconnected', code });
       this.#dispatch({ type: 'currentLost' });
     }
   }
@@ -294,63 +277,44 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     // An id that is not in flight: a late answer to an earlier connection's message, or a confused hub. Nothing is lost.
     if (entry === undefined) return;
     if (!entry.dup) this.#roundTripMs += (this.nowMs() - entry.sentAtMs - this.#roundTripMs) * ROUND_TRIP_GAIN;
-    this.#delivered();
+    this.#application.acknowledged();
     if (this.#state.candidate === 'draining' && this.#idle) this.#dispatch({ type: 'drained' });
     this.#pump();
   }
 
   publishReceived(connection: HubConnection, publish: Publish): void {
-    const { packetId } = publish;
-    const handler = this.#options.onMessage;
-    let acknowledged = packetId === undefined || publish.qos === 0;
-    if (!acknowledged && this.#unhandled >= limits.MAX_UNHANDLED_MESSAGES) {
-      this.#passedOver = true;
-      return;
-    }
-    if (!acknowledged) this.#unhandled += 1;
-    const acknowledge = (): void => {
-      if (acknowledged || packetId === undefined) return;
-      acknowledged = true;
-      // The hub sends it again on the next connection.
-      if (connection !== this.#current) return;
-      this.#unhandled -= 1;
-      connection.send({ type: 'puback', packetId });
-      if (this.#unhandled === 0 && this.#passedOver) this.#fetchPassedOver(connection);
-      if (this.#state.candidate === 'draining' && this.#idle) this.#dispatch({ type: 'drained' });
-    };
-    if (handler === undefined) return acknowledge();
-    this.#guard(() => handler({ topic: publish.topic, payload: publish.payload, acknowledge }));
-  }
-
-  /** What was passed over comes again on a new connection; what was handled has been acknowledged on this one. */
-  #fetchPassedOver(connection: HubConnection): void {
-    this.#passedOver = false;
-    if (connection !== this.#current) return;
-    connection.close();
-    this.connectionClosed(connection, 'ERR_UNHANDLED');
+    this.#inbox.receive(connection, publish);
   }
 
   oversizeReceived(connection: HubConnection, publish: LargePublish): void {
     if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    this.#report({ type: 'oversize', topic: publish.topic, byteCount: publish.byteCount });
+    this.#application.report({ type: 'oversize', topic: publish.topic, byteCount: publish.byteCount });
   }
 
   subackReceived(_connection: HubConnection, suback: Suback): void {
     if (suback.packetId !== this.#subscribeId || suback.granted[0] !== SUBSCRIPTION_REFUSED) return;
-    this.#report({ type: 'subscription-refused', topic: cloudMessageFilter(this.#config.identity) });
+    this.#application.report({ type: 'subscription-refused', topic: cloudMessageFilter(this.#config.identity) });
+  }
+
+  // --- messages from the cloud ---
+
+  isCurrent(connection: HubConnection): boolean {
+    return connection === this.#current;
+  }
+
+  inboxHandled(): void {
+    if (this.#state.candidate === 'draining' && this.#idle) this.#dispatch({ type: 'drained' });
+  }
+
+  inboxWantsReconnect(connection: HubConnection): void {
+    connection.close();
+    this.connectionClosed(connection, 'ERR_UNHANDLED');
   }
 
   // --- inside ---
 
   get #idle(): boolean {
-    return this.#outbox.inFlight === 0 && this.#unhandled === 0;
-  }
-
-  #tokenReady(): boolean {
-    if (this.#config.credential.type === 'key') return true;
-    if (this.#token === undefined) return false;
-    if (this.#current !== undefined && this.#token === this.#usedToken) return false;
-    return (expiryOfToken(this.#token) ?? 0) * 1000 > this.#port.wallMs();
+    return this.#outbox.inFlight === 0 && this.#inbox.isIdle;
   }
 
   #dispatch(event: ConnectivityEvent): void {
@@ -390,18 +354,18 @@ export class Agent implements HubConnectionOwner, ClockOwner {
         this.#current?.close();
         this.#current = undefined;
         this.#paused = false;
-        if (effect.reason !== 'renewal') this.#report({ type: 'disconnected', code: effect.reason === 'stopped' ? 'STOPPED' : 'ERR_TOKEN_ENDED' });
+        if (effect.reason !== 'renewal') this.#application.report({ type: 'disconnected', code: effect.reason === 'stopped' ? 'STOPPED' : 'ERR_TOKEN_ENDED' });
         return;
       case 'resynchronise':
         return this.#clock.check();
       case 'askToken':
-        return this.#report({ type: 'token-needed' });
+        return this.#application.report({ type: 'token-needed' });
     }
   }
 
   #open(): void {
     const { host, port, keepAliveSeconds, maxInboundBytes } = this.#config;
-    if (this.#current === undefined) this.#report({ type: 'connecting', host, port });
+    if (this.#current === undefined) this.#application.report({ type: 'connecting', host, port });
     this.#serial += 1;
     this.#candidateOpenedAtMs = this.nowMs();
     this.#candidate = new HubConnection(this.#port, { serial: this.#serial, target: { host, port, resume: true }, keepAliveSeconds, maxInboundBytes }, this);
@@ -412,11 +376,12 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     const code = reason === 'late' ? 'ERR_TIMEOUT' : this.#lostCode;
     this.#lostCode = undefined;
     this.#replacedEndsMs = undefined;
+    this.#fresh = undefined;
     this.#candidate?.close();
     this.#candidate = undefined;
     if (reason === 'lost' || reason === 'late') {
       const retryMs = Math.max(0, Math.round(this.#state.openAtMs - this.nowMs()));
-      this.#report({ type: 'open-failed', code: code ?? 'ERR_LINK', retryMs, online: this.#current !== undefined });
+      this.#application.report({ type: 'open-failed', code: code ?? 'ERR_LINK', retryMs, online: this.#current !== undefined });
     }
     if (this.#current === undefined) return;
     // What was pipelined behind the CONNECT goes over the current connection.
@@ -425,36 +390,20 @@ export class Agent implements HubConnectionOwner, ClockOwner {
   }
 
   #connect(keyIndex: number): void {
-    const password = this.#sign(keyIndex);
-    if (password === undefined) return this.#dispatch({ type: 'candidateLost' });
+    try {
+      this.#fresh = this.#tokens.take(keyIndex, this.nowMs());
+    } catch (error) {
+      this.#lostCode = codeOf(error);
+      this.#application.report({ type: 'sign-failed', code: this.#lostCode });
+      return this.#dispatch({ type: 'candidateLost' });
+    }
     if (this.#current !== undefined) this.#replacedEndsMs = this.#currentEndsMs;
     // Without a current connection the oldest messages go first: those that the lost one left unacknowledged.
     else if (this.#candidate !== undefined) this.#outbox.requeue(this.#candidate.serial);
     const { identity, keepAliveSeconds } = this.#config;
+    const { password } = this.#fresh;
     this.#candidate?.connect({ type: 'connect', clientId: clientIdOf(identity), username: this.#username, password, clean: false, keepAliveSeconds });
     this.#pipeline();
-  }
-
-  #sign(keyIndex: number): string | undefined {
-    const { credential, tokenLifeSeconds } = this.#config;
-    const wallMs = this.#port.wallMs();
-    this.#signedAtMs = this.nowMs();
-    if (credential.type === 'token') {
-      const token = this.#token ?? '';
-      this.#signedToken = token;
-      this.#signedEndsMs = this.#signedAtMs + (expiryOfToken(token) ?? 0) * 1000 - wallMs;
-      return token;
-    }
-    const expirySeconds = expiryOf(wallMs, tokenLifeSeconds);
-    this.#signedEndsMs = this.#signedAtMs + expirySeconds * 1000 - wallMs;
-    try {
-      const signature = this.#port.signer.signSas(credential.slots[keyIndex] ?? 0, this.#encodedResource, expirySeconds);
-      return formatSasToken({ encodedResource: this.#encodedResource, signature, expirySeconds, policyName: credential.policyName });
-    } catch (error) {
-      this.#lostCode = codeOf(error);
-      this.#report({ type: 'sign-failed', code: this.#lostCode });
-      return undefined;
-    }
   }
 
   #promote(): void {
@@ -465,10 +414,9 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     const current = this.#current;
     if (current === undefined) return;
     // Messages of the older connection whose handler has not returned come again on this one.
-    this.#unhandled = 0;
-    this.#passedOver = false;
+    this.#inbox.reset();
     this.#outbox.requeue(current.serial);
-    if (this.#options.onMessage !== undefined) {
+    if (this.#application.wantsMessages) {
       this.#subscribeId = this.#outbox.takePacketId();
       current.send({ type: 'subscribe', packetId: this.#subscribeId, subscriptions: [{ topic: cloudMessageFilter(this.#config.identity), qos: 1 }] });
     }
@@ -511,20 +459,14 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     const { topic, payload, qos, dup } = entry;
     const packetId = qos === 1 ? entry.packetId : undefined;
     connection.send({ type: 'publish', topic, payload, qos, dup, retain: false, packetId });
-    if (qos === 0) this.#delivered();
+    if (qos === 0) this.#application.acknowledged();
     else if (nowMs + this.#config.pubackTimeoutMs < this.#scheduledAtMs) this.#arm();
   }
 
-  #delivered(): void {
-    const { onAcknowledged } = this.#options;
-    if (onAcknowledged !== undefined) this.#guard(onAcknowledged);
-  }
-
   #announceRoom(): void {
-    const { onWritable } = this.#options;
     if (!this.#wasFull || this.#outbox.isFull) return;
     this.#wasFull = false;
-    if (onWritable !== undefined) this.#guard(onWritable);
+    this.#application.writable();
   }
 
   /** One timer for everything; a later moment than the one that is set costs nothing: the wake-up finds nothing to do. */
@@ -538,25 +480,6 @@ export class Agent implements HubConnectionOwner, ClockOwner {
     if (wakeAtMs === Infinity || wakeAtMs >= this.#scheduledAtMs) return;
     this.#scheduledAtMs = wakeAtMs;
     this.#port.schedule(Math.max(0, Math.min(Math.ceil(wakeAtMs - this.nowMs()), limits.MAX_TIMER_MS)));
-  }
-
-  #report(event: AgentEvent): void {
-    const { onEvent } = this.#options;
-    if (onEvent !== undefined) this.#guard(() => onEvent(event));
-  }
-
-  /** The application's fault must not end the agent: on the chip an exception out of a callback is a restart. */
-  #guard(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      if (this.#options.onEvent === undefined) return;
-      try {
-        this.#options.onEvent({ type: 'handler-failed', message: error instanceof Error ? error.message : String(error) });
-      } catch {
-        // It throws there too: nobody is left to tell.
-      }
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import type { InboundMessage } from '../../../firmware/agent/agent.ts';
+import type { InboundMessage } from '../../../firmware/agent/application.ts';
 import { AgentBench } from '../../fakes/agent-bench.ts';
 import type { HubSession } from '../../fakes/scripted-hub.ts';
 
