@@ -13,16 +13,14 @@ import { clientIdOf } from './identity.ts';
 import { Inbox, type InboxOwner } from './inbox.ts';
 import * as limits from './limits.ts';
 import type { LargePublish } from './mqtt/framer.ts';
-import { Outbox, type OutboxEntry } from './mqtt/outbox.ts';
 import { MAX_STRING_BYTES, SUBSCRIPTION_REFUSED, type Publish, type Suback } from './mqtt/packets.ts';
 import type { Port } from './port.ts';
 import { formatProperties, type MessageProperties } from './properties.ts';
+import { Sender } from './sender.ts';
 import { TokenSource, type FreshToken } from './token-source.ts';
 import { cloudMessageFilter, telemetryTopic } from './topics.ts';
 
 const API_VERSION = '2021-04-12';
-/** Weight of a new round-trip sample, as in RFC 6298. */
-const ROUND_TRIP_GAIN = 1 / 8;
 
 export interface AgentOptions extends ApplicationCallbacks {
   readonly config: AgentConfig;
@@ -41,7 +39,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
   readonly #inbox: Inbox;
   readonly #monotonic: Monotonic;
   readonly #clock: ClockKeeper;
-  readonly #outbox: Outbox;
+  readonly #sender: Sender;
   readonly #topicPrefix: string;
   readonly #username: string;
   readonly #context: ConnectivityContext;
@@ -61,11 +59,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
   #replacedEndsMs: number | undefined;
   /** Why the candidate is about to be dropped. */
   #lostCode: string | undefined;
-  #paused = false;
-  #pumping = false;
-  #wasFull = false;
   #serial = 0;
-  #roundTripMs: number = limits.FIRST_ROUND_TRIP_MS;
   #scheduledAtMs = Infinity;
   #subscribeId = 0;
 
@@ -79,7 +73,11 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
     this.#inbox = new Inbox(this.#application, this);
     this.#monotonic = new Monotonic(() => port.ticks());
     this.#clock = new ClockKeeper(port, config.timeServers, config.dateServer, this);
-    this.#outbox = new Outbox(config.queue, config.window);
+    const { queue, window, pipeline, pubackTimeoutMs } = config;
+    const onSent = (nowMs: number): void => {
+      if (nowMs + pubackTimeoutMs < this.#scheduledAtMs) this.#arm();
+    };
+    this.#sender = new Sender({ queue, window, pipeline, nowMs: () => this.nowMs(), onSent }, this.#application);
     this.#topicPrefix = telemetryTopic(identity);
     const model = config.modelId === undefined ? '' : `&model-id=${encodeURIComponent(config.modelId)}`;
     this.#username = `${identity.hub}/${clientIdOf(identity)}/?api-version=${API_VERSION}${model}&DeviceClientType=${encodeURIComponent(config.clientType)}`;
@@ -100,14 +98,14 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
         return port.roomForTwo();
       },
       get roundTripMs(): number {
-        return agent.#roundTripMs;
+        return agent.#sender.roundTripMs;
       },
     };
   }
 
   /** Messages that `send` accepted and that are not acknowledged. */
   get pending(): number {
-    return this.#outbox.size;
+    return this.#sender.outbox.size;
   }
 
   get isConnected(): boolean {
@@ -143,10 +141,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
    * @throws ERR_MESSAGE_SIZE above 256 KB, or 64 KB of properties; ERR_PROPERTY for a name that cannot travel
    */
   send(payload: Uint8Array | string, properties?: MessageProperties, qos: 0 | 1 = 1): boolean {
-    if (this.#outbox.isFull) {
-      this.#wasFull = true;
-      return false;
-    }
+    if (!this.#sender.hasRoom()) return false;
     const bytes = typeof payload === 'string' ? this.#port.text.encodeUtf8(payload) : payload;
     // What cannot be encoded must not come into the queue: it would fail again on every connection.
     if (!(bytes instanceof Uint8Array)) throw new TypeError('send: expected a Uint8Array or text');
@@ -157,7 +152,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
     if (topic.length > MAX_STRING_BYTES) {
       throw new LatchkeyError('ERR_MESSAGE_SIZE', `properties: expected at most ${MAX_STRING_BYTES} bytes with the topic, got ${topic.length}`);
     }
-    this.#outbox.push(topic, bytes, qos);
+    this.#sender.outbox.push(topic, bytes, qos);
     this.#pump();
     return true;
   }
@@ -175,7 +170,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
     if (nowMs >= this.#clock.wakeAtMs) this.#clock.woke(nowMs);
     const current = this.#current;
     if (current !== undefined) {
-      const dead = !current.woke(nowMs) || nowMs >= this.#outbox.oldestSentAtMs(current.serial) + this.#config.pubackTimeoutMs;
+      const dead = !current.woke(nowMs) || nowMs >= this.#sender.outbox.oldestSentAtMs(current.serial) + this.#config.pubackTimeoutMs;
       if (dead && current === this.#current) {
         current.close();
         this.connectionClosed(current, 'ERR_HUB_SILENT');
@@ -264,7 +259,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
       this.#dispatch({ type: 'candidateLost' });
     } else if (connection === this.#current) {
       this.#current = undefined;
-      this.#paused = false;
+      this.#sender.paused = false;
       // While a CONNECT is under way the hub closes the older connection: that is no loss.
       const { candidate } = this.#state;
       if (candidate !== 'connecting' && candidate !== 'overdue') this.#application.report({ type: 'disconnected', code });
@@ -273,11 +268,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
   }
 
   pubackReceived(_connection: HubConnection, packetId: number): void {
-    const entry = this.#outbox.acknowledge(packetId);
-    // An id that is not in flight: a late answer to an earlier connection's message, or a confused hub. Nothing is lost.
-    if (entry === undefined) return;
-    if (!entry.dup) this.#roundTripMs += (this.nowMs() - entry.sentAtMs - this.#roundTripMs) * ROUND_TRIP_GAIN;
-    this.#application.acknowledged();
+    if (!this.#sender.acknowledge(packetId)) return;
     if (this.#state.candidate === 'draining' && this.#idle) this.#dispatch({ type: 'drained' });
     this.#pump();
   }
@@ -314,7 +305,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
   // --- inside ---
 
   get #idle(): boolean {
-    return this.#outbox.inFlight === 0 && this.#inbox.isIdle;
+    return this.#sender.outbox.inFlight === 0 && this.#inbox.isIdle;
   }
 
   #dispatch(event: ConnectivityEvent): void {
@@ -340,10 +331,10 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
       case 'connect':
         return this.#connect(effect.keyIndex);
       case 'pause':
-        this.#paused = true;
+        this.#sender.paused = true;
         return;
       case 'resume':
-        this.#paused = false;
+        this.#sender.paused = false;
         return this.#pump();
       case 'promote':
         return this.#promote();
@@ -353,7 +344,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
         if (effect.reason === 'renewal') this.#replacedEndsMs = this.#currentEndsMs;
         this.#current?.close();
         this.#current = undefined;
-        this.#paused = false;
+        this.#sender.paused = false;
         if (effect.reason !== 'renewal') this.#application.report({ type: 'disconnected', code: effect.reason === 'stopped' ? 'STOPPED' : 'ERR_TOKEN_ENDED' });
         return;
       case 'resynchronise':
@@ -385,7 +376,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
     }
     if (this.#current === undefined) return;
     // What was pipelined behind the CONNECT goes over the current connection.
-    this.#outbox.requeue(this.#current.serial);
+    this.#sender.outbox.requeue(this.#current.serial);
     this.#pump();
   }
 
@@ -399,7 +390,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
     }
     if (this.#current !== undefined) this.#replacedEndsMs = this.#currentEndsMs;
     // Without a current connection the oldest messages go first: those that the lost one left unacknowledged.
-    else if (this.#candidate !== undefined) this.#outbox.requeue(this.#candidate.serial);
+    else if (this.#candidate !== undefined) this.#sender.outbox.requeue(this.#candidate.serial);
     const { identity, keepAliveSeconds } = this.#config;
     const { password } = this.#fresh;
     this.#candidate?.connect({ type: 'connect', clientId: clientIdOf(identity), username: this.#username, password, clean: false, keepAliveSeconds });
@@ -410,63 +401,27 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
     this.#current?.close();
     this.#current = this.#candidate;
     this.#candidate = undefined;
-    this.#paused = false;
+    this.#sender.paused = false;
     const current = this.#current;
     if (current === undefined) return;
     // Messages of the older connection whose handler has not returned come again on this one.
     this.#inbox.reset();
-    this.#outbox.requeue(current.serial);
+    this.#sender.outbox.requeue(current.serial);
     if (this.#application.wantsMessages) {
-      this.#subscribeId = this.#outbox.takePacketId();
+      this.#subscribeId = this.#sender.outbox.takePacketId();
       current.send({ type: 'subscribe', packetId: this.#subscribeId, subscriptions: [{ topic: cloudMessageFilter(this.#config.identity), qos: 1 }] });
     }
     this.#pump();
   }
 
-  /** Sends what the window and the current connection have room for; while that is paused, what the candidate may have. */
+  /** Sends what there is room for on the current connection; while that is paused, what the candidate may have. */
   #pump(): void {
-    const current = this.#current;
-    // The application may send more in a callback of the loop: the loop goes on with it, the stack does not grow.
-    if (this.#pumping) return;
-    if (current === undefined || this.#paused) return this.#pipeline();
-    this.#pumping = true;
-    try {
-      while (current.canSend && !this.#paused) {
-        const entry = this.#outbox.next();
-        if (entry === undefined) break;
-        this.#publish(current, entry);
-      }
-    } finally {
-      this.#pumping = false;
-    }
-    this.#announceRoom();
+    if (this.#current === undefined || this.#sender.paused) this.#pipeline();
+    else this.#sender.pump(this.#current);
   }
 
-  /** QoS 1 messages behind an unanswered CONNECT; QoS 0 ones would be lost with a refusal. */
   #pipeline(): void {
-    const candidate = this.#candidate;
-    if (!this.#config.pipeline || candidate === undefined || this.#state.candidate !== 'connecting') return;
-    while (candidate.canSend) {
-      const entry = this.#outbox.next();
-      if (entry === undefined || entry.qos === 0) return;
-      this.#publish(candidate, entry);
-    }
-  }
-
-  #publish(connection: HubConnection, entry: OutboxEntry): void {
-    const nowMs = this.nowMs();
-    this.#outbox.markSent(entry, nowMs, connection.serial);
-    const { topic, payload, qos, dup } = entry;
-    const packetId = qos === 1 ? entry.packetId : undefined;
-    connection.send({ type: 'publish', topic, payload, qos, dup, retain: false, packetId });
-    if (qos === 0) this.#application.acknowledged();
-    else if (nowMs + this.#config.pubackTimeoutMs < this.#scheduledAtMs) this.#arm();
-  }
-
-  #announceRoom(): void {
-    if (!this.#wasFull || this.#outbox.isFull) return;
-    this.#wasFull = false;
-    this.#application.writable();
+    if (this.#candidate !== undefined && this.#state.candidate === 'connecting') this.#sender.pipeline(this.#candidate);
   }
 
   /** One timer for everything; a later moment than the one that is set costs nothing: the wake-up finds nothing to do. */
@@ -475,7 +430,7 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
     let wakeAtMs = Math.min(wakeAtOf(this.#state), this.#clock.wakeAtMs);
     const current = this.#current;
     if (current !== undefined) {
-      wakeAtMs = Math.min(wakeAtMs, current.wakeAtMs, this.#outbox.oldestSentAtMs(current.serial) + this.#config.pubackTimeoutMs);
+      wakeAtMs = Math.min(wakeAtMs, current.wakeAtMs, this.#sender.outbox.oldestSentAtMs(current.serial) + this.#config.pubackTimeoutMs);
     }
     if (wakeAtMs === Infinity || wakeAtMs >= this.#scheduledAtMs) return;
     this.#scheduledAtMs = wakeAtMs;

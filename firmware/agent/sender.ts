@@ -1,0 +1,94 @@
+import type { Application } from './application.ts';
+import type { HubConnection } from './hub-connection.ts';
+import { FIRST_ROUND_TRIP_MS } from './limits.ts';
+import { Outbox, type OutboxEntry } from './mqtt/outbox.ts';
+
+/** Weight of a new round-trip sample, as in RFC 6298. */
+const ROUND_TRIP_GAIN = 1 / 8;
+
+export interface SenderOptions {
+  readonly queue: number;
+  readonly window: number;
+  /** Send QoS 1 messages behind a CONNECT that is not answered yet. */
+  readonly pipeline: boolean;
+  readonly nowMs: () => number;
+  /** A message that must be acknowledged has left now. */
+  readonly onSent: (nowMs: number) => void;
+}
+
+/** Moves messages from the outbox to a connection, as far as window and connection have room, and tells the application. */
+export class Sender {
+  readonly outbox: Outbox;
+  readonly #options: SenderOptions;
+  readonly #application: Application;
+  #roundTripMs: number = FIRST_ROUND_TRIP_MS;
+  #pumping = false;
+  #wasFull = false;
+  /** Nothing leaves on the current connection: its window drains, or the next one's CONNECT is under way. */
+  paused = false;
+
+  constructor(options: SenderOptions, application: Application) {
+    this.#options = options;
+    this.#application = application;
+    this.outbox = new Outbox(options.queue, options.window);
+  }
+
+  /** From PUBLISH to PUBACK, smoothed. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  /** False when there is no room; the application is told when there is again. */
+  hasRoom(): boolean {
+    if (this.outbox.isFull) this.#wasFull = true;
+    return !this.outbox.isFull;
+  }
+
+  /** False for an id that is not in flight: a late answer to an earlier connection's message, or a confused hub. Nothing is lost. */
+  acknowledge(packetId: number): boolean {
+    const entry = this.outbox.acknowledge(packetId);
+    if (entry === undefined) return false;
+    if (!entry.dup) this.#roundTripMs += (this.#options.nowMs() - entry.sentAtMs - this.#roundTripMs) * ROUND_TRIP_GAIN;
+    this.#application.acknowledged();
+    return true;
+  }
+
+  /** Sends on the current connection. */
+  pump(connection: HubConnection): void {
+    // The application may send more in a callback of the loop: the loop goes on with it, the stack does not grow.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (connection.canSend && !this.paused) {
+        const entry = this.outbox.next();
+        if (entry === undefined) break;
+        this.#publish(connection, entry);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+    if (!this.#wasFull || this.outbox.isFull) return;
+    this.#wasFull = false;
+    this.#application.writable();
+  }
+
+  /** Sends behind an unanswered CONNECT: QoS 1 only, QoS 0 messages would be lost with a refusal. */
+  pipeline(connection: HubConnection): void {
+    if (!this.#options.pipeline) return;
+    while (connection.canSend) {
+      const entry = this.outbox.next();
+      if (entry === undefined || entry.qos === 0) return;
+      this.#publish(connection, entry);
+    }
+  }
+
+  #publish(connection: HubConnection, entry: OutboxEntry): void {
+    const nowMs = this.#options.nowMs();
+    this.outbox.markSent(entry, nowMs, connection.serial);
+    const { topic, payload, qos, dup } = entry;
+    const packetId = qos === 1 ? entry.packetId : undefined;
+    connection.send({ type: 'publish', topic, payload, qos, dup, retain: false, packetId });
+    if (qos === 0) this.#application.acknowledged();
+    else this.#options.onSent(nowMs);
+  }
+}
