@@ -15,20 +15,26 @@ export interface HubBoard {
 }
 
 export interface HubBoardOptions {
+  /** Both of the hub's for the device. */
   readonly key: Uint8Array;
+  /** Of the device's slots; default `key`. */
+  readonly keys?: readonly Uint8Array[];
   readonly settings?: DeviceSettings;
   readonly graceMs?: number;
   readonly delayMs?: number;
   readonly seed?: number;
+  readonly deviceClockMs?: number;
+  /** Of the certificates. */
+  readonly notBefore?: Date;
 }
 
 /** A board that is off, with the hub simulator and its time services in the same virtual network. */
-export async function openHubBoard({ key, settings = {}, graceMs = 0, ...options }: HubBoardOptions): Promise<HubBoard> {
-  const pki = await createTestPki(SERVER_NAMES);
+export async function openHubBoard({ key, keys = [key], settings = {}, graceMs = 0, notBefore, ...options }: HubBoardOptions): Promise<HubBoard> {
+  const pki = await createTestPki(SERVER_NAMES, notBefore);
   const board = new AgentBoard({
     ...options,
     roots: [pki.root.certificateDer],
-    keys: [key],
+    keys,
     settings: { hub: HUB_NAME, ntp0: '192.0.2.2', ntp1: '192.0.2.3', date: 'localhost:443', ...settings },
   });
   const hubEvents: HubEvent[] = [];

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 
 import mqtt, { type IConnectPacket, type IPublishPacket, type ISubscribePacket, type Packet } from 'mqtt-packet';
 
 import type { DevelopmentPki } from '../../certs/development-pki.ts';
 import type { Clock } from '../../host-sim/time/clock.ts';
-import type { VirtualSocket } from '../../host-sim/time/virtual-socket.ts';
 
 /** What a peer does where it is not to do the usual; each replaces the usual answer. */
 export interface PeerScript {
   /** The TCP connection is open; without it TLS follows. */
-  readonly onTcp?: (socket: VirtualSocket, peer: MqttPeer) => void;
+  readonly onTcp?: (socket: Duplex, peer: MqttPeer) => void;
   /** TLS is up. */
   readonly onSecure?: (connection: PeerConnection) => void;
   readonly onConnect?: (connection: PeerConnection, packet: IConnectPacket) => void;
@@ -62,14 +62,14 @@ export class MqttPeer {
     this.#server.on('tlsClientError', () => {});
   }
 
-  /** To be put into a virtual network. */
-  readonly accept = (socket: VirtualSocket): void => {
+  /** Takes a connection, of a virtual network or a real one. */
+  readonly accept = (socket: Duplex): void => {
     socket.on('error', () => {});
     if (this.script.onTcp !== undefined) this.script.onTcp(socket, this);
     else this.secure(socket);
   };
 
-  secure(socket: VirtualSocket): void {
+  secure(socket: Duplex): void {
     this.#server.emit('connection', socket);
   }
 
