@@ -97,8 +97,10 @@ function listUnits(variant: BoardVariant, machineFlags: readonly string[], toolc
   };
   const replaced = new Set(['xsDefaults.c']);
   const xsSources = filesOf(join(xs, 'sources'), '.c').filter((source) => !replaced.has(basename(source)));
+  const parser = xsSources.filter((source) => basename(source) === 'xsScript.c');
   return [
-    ...unitsOf(xsSources, xsFlags, xsHeaders),
+    ...unitsOf(xsSources.filter((source) => !parser.includes(source)), xsFlags, xsHeaders),
+    ...unitsOf(parser, [...xsFlags, '-Dxs_malloc=parser_malloc', '-Dxs_free=parser_free'], xsHeaders), // parser-memory.h
     ...unitsOf([...filesOf(boardFolder, '.c'), ...filesOf(nativeFolder, '.c')], ownFlags, [...ownHeaders, ...xsHeaders]),
   ];
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "board-clock.h"
@@ -37,8 +38,11 @@ void loop_start(void) {
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGUSR1, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
+  if (isatty(STDOUT_FILENO)) return;
   /* Ctrl-C goes to the whole group: the host takes it, and then stops its boards in order. */
-  if (!isatty(STDOUT_FILENO)) signal(SIGINT, SIG_IGN);
+  signal(SIGINT, SIG_IGN);
+  /* Firmware that never comes back from a callback does not see that its host has gone. */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static void take_signals(struct board *board) {

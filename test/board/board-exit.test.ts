@@ -1,9 +1,19 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 import { describe, expect, test } from '@jest/globals';
 
 import { formatCreation } from '../../host-sim/board/creation.ts';
 import { ROOMY, useBoard } from '../fakes/board-fixture.ts';
+
+/** A process that ended and was not yet waited for does not run. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 describe('how a board ends', () => {
   const fixture = useBoard('32-bit');
@@ -107,6 +117,21 @@ describe('how a board ends', () => {
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.stdout.destroy();
     expect(await ended).toBe(0);
+  });
+
+  test('firmware in an endless loop does not outlive its host', async () => {
+    const { program, preload, main, device } = fixture.options('print({ pid: true }); for (;;);');
+    const args = ['--preload', preload, '--main', main, '--device', device, '--creation', formatCreation(ROOMY)];
+    const hostScript = `const board = require('node:child_process').spawn(${JSON.stringify(program)}, ${JSON.stringify(args)}, { stdio: ['ignore', 'pipe', 'ignore'] });
+      board.stdout.once('data', () => process.stdout.write(String(board.pid)));`;
+    const host = spawn(process.execPath, ['-e', hostScript], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const pid = await new Promise<number>((resolve) => host.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))));
+    expect(isRunning(pid)).toBe(true);
+    host.kill('SIGKILL');
+    for (let tries = 0; isRunning(pid) && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+    const outlived = isRunning(pid);
+    if (outlived) process.kill(pid, 'SIGKILL');
+    expect(outlived).toBe(false);
   });
 
   test.each([
