@@ -1,4 +1,5 @@
-import { Agent, type AgentOptions, type InboundMessage } from '../../firmware/agent/agent.ts';
+import { Agent, type AgentOptions } from '../../firmware/agent/agent.ts';
+import type { InboundMessage } from '../../firmware/agent/application.ts';
 import { parseConfig } from '../../firmware/agent/config.ts';
 import type { AgentEvent } from '../../firmware/agent/events.ts';
 import { FakeNetwork } from './fake-network.ts';

@@ -26,6 +26,10 @@ export class FakeNetwork {
   readonly #connections = new Set<Connection>();
   /** Takes a datagram for the UDP socket that was opened last. */
   #deliver: (bytes: Uint8Array, address: string, port: number) => void = () => {};
+  /** TCP connections that the agent has opened so far. */
+  openedCount = 0;
+  /** UDP sockets that it has opened and not closed. */
+  openUdpCount = 0;
   /** One way. */
   delayMs = 10;
   roomBytes = DEFAULT_ROOM_BYTES;
@@ -73,6 +77,7 @@ export class FakeNetwork {
   openTcp(options: TcpOptions): TcpSocket {
     const connection = new Connection(this, this.#time, options, () => this.#connections.delete(connection));
     this.#connections.add(connection);
+    this.openedCount += 1;
     const accept = this.#listeners.get(`${options.address}:${options.port}`);
     this.#time.after(this.delayMs, () => {
       if (!this.isUp) return;
@@ -85,6 +90,7 @@ export class FakeNetwork {
   openUdp(options: UdpOptions): UdpSocket {
     const inbox: Datagram[] = [];
     let closed = false;
+    this.openUdpCount += 1;
     this.#deliver = (bytes, address, port) => {
       if (closed || !this.isUp) return;
       inbox.push(Object.assign(copyOf(bytes).buffer, { address, port }));
@@ -105,6 +111,7 @@ export class FakeNetwork {
         });
       },
       close: () => {
+        if (!closed) this.openUdpCount -= 1;
         closed = true;
       },
     };

@@ -168,6 +168,16 @@ describe('more messages than the application handles', () => {
     expect(bench.drain()).toBe(true);
   });
 
+  test('above all that a hub keeps, over a link that takes nothing, end the connection instead of filling the memory', () => {
+    const bench = new AgentBench({ onMessage: ({ acknowledge }) => acknowledge(), config: { pubackTimeoutMs: 600_000 } });
+    bench.network.roomBytes = 100;
+    bench.connect();
+    bench.agent.send('x'.repeat(100_000));
+    for (let messageId = 1; messageId <= 70; messageId++) sendTo(bench.hub.current, '', { messageId });
+    bench.time.advance(100);
+    expect(bench.eventsOf('disconnected').at(-1)).toEqual({ type: 'disconnected', code: 'ERR_LINK_STALLED' });
+  });
+
   test('50 at once, handled 100 ms later each, all come to be handled, 8 at a time', () => {
     let most = 0;
     let open = 0;

@@ -122,9 +122,25 @@ describe('the clock', () => {
     bench.agent.start();
     bench.time.runUntil(() => bench.eventsOf('clock').some((event) => event.level === level), 10_000);
     expect([bench.network.openCount, bench.port.openTlsCount, bench.port.wakesAtMs < Infinity && level === 'unset']).toEqual([0, 0, false]);
-    const before = bench.events.length;
+    const before = [bench.events.length, bench.network.openedCount];
     bench.time.advance(100_000);
-    expect([bench.events.length, bench.network.openCount, bench.hub.openCount]).toEqual([before, 0, 0]);
+    expect([bench.events.length, bench.network.openedCount]).toEqual(before);
+    expect([bench.network.openCount, bench.network.openUdpCount, bench.hub.openCount]).toEqual([0, 0, 0]);
+  });
+
+  test.each(['unset', 'network', 'confirmed'])('may be stopped and started in the event that says "%s": it is asked once, and the hub is reached', (level) => {
+    let restarts = 1;
+    const { bench } = withTime({
+      onEvent: (event) => {
+        if (!('level' in event) || event.level !== level || restarts-- <= 0) return;
+        bench.agent.stop();
+        bench.agent.start();
+      },
+    });
+    bench.port.wallOffMs = -WALL_AT_START_MS;
+    bench.connect();
+    bench.time.advance(10_000);
+    expect([bench.agent.clockLevel, bench.network.openCount, bench.network.openUdpCount, bench.port.openTlsCount]).toEqual(['confirmed', 1, 0, 1]);
   });
 
   test('may be stopped while HTTPS is being asked: that ends at once', () => {

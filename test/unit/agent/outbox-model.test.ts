@@ -158,7 +158,7 @@ test('the outbox does what the naive model does, through any sequence of command
         for (const serial of [1, 2, 3]) expect(outbox.oldestSentAtMs(serial)).toBe(model.oldestSentAtMs(serial));
       });
     }),
-    { seed: 20_261_101, numRuns: 200 },
+    { seed: 20_261_101, numRuns: 120 },
   );
-  expect(wraps).toBeGreaterThan(50);
+  expect(wraps).toBeGreaterThan(30);
 });
