@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createDevelopmentPki, saveDevelopmentPki } from '../../certs/development-pki.ts';
 import { encodeKey, generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
 import { HubProgram, latchkey, run } from './program.ts';
+import { recordEvidence } from '../evidence.ts';
 
 const MESSAGES = 1_000;
 const HUB_NAME = 'mosquitto-judge.test';
@@ -50,6 +51,7 @@ test('mosquitto_pub with a token of "latchkey token create" has 1,000 QoS 1 mess
   await hub.waitFor('messageReceived', MESSAGES);
   const received = hub.lines.filter(({ event }) => event === 'messageReceived');
   expect(received.map(({ payload }) => payload)).toEqual(Array.from({ length: MESSAGES }, (_, index) => `message ${index}`));
+  recordEvidence('mosquitto-messages', received.length);
   expect(received[0]).toMatchObject({ deviceId: 'dev1', qos: 1, properties: { from: 'mosquitto' } });
 });
 

@@ -4,6 +4,7 @@ import { Mqtt } from 'azure-iot-device-mqtt';
 import type { Identity } from '../../host-sim/hub/identity.ts';
 import { encodeKey } from '../../host-sim/hub/symmetric-key.ts';
 import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
+import { recordEvidence } from '../evidence.ts';
 
 const MESSAGES = 1_000;
 
@@ -39,6 +40,7 @@ test("Microsoft's Node device client connects and has 1,000 QoS 1 messages ackno
   const received = local.eventsOf('messageReceived').filter(({ deviceId }) => deviceId === 'sdk-device');
   expect(new Set(received.map(({ mid }) => mid)).size).toBe(MESSAGES);
   expect(received).toHaveLength(MESSAGES);
+  recordEvidence('node-sdk-messages', received.length);
   expect(received[7]).toMatchObject({ qos: 1, dup: false, mid: 'm7', properties: { 'room & floor': 'ä/1' } });
   expect(JSON.parse(Buffer.from(received[7]!.payload).toString())).toEqual({ index: 7 });
 });

@@ -6,6 +6,7 @@ import { resourceSegments, type Identity } from '../../host-sim/hub/identity.ts'
 import { Registry } from '../../host-sim/hub/registry.ts';
 import { verifySas, type SasVerdict } from '../../host-sim/hub/sas.ts';
 import { encodeKey, generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { recordEvidence } from '../evidence.ts';
 
 const HUB = 'myhub.azure-devices.net';
 const NOW_SECONDS = 1_800_000_000;
@@ -14,6 +15,7 @@ const EXPIRY_SECONDS = NOW_SECONDS + 3_600;
 /** Every character that IoT Hub allows in an id, and ids of both extreme lengths. */
 const IDS = ['a', 'Dev-1', 'x'.repeat(128), "-:.+%_#*?!(),=@$'", 'a%41', 'a%2Fb', '100%', 'a+b', '%25', "it's(1)!*"];
 
+let formsAccepted = 0;
 const FORMS = ['python', 'csharp', 'java', 'embedded-c', 'documented', 'c'] as const;
 
 interface TokenRequest {
@@ -79,7 +81,10 @@ test.each(FORMS)('accepts the %s form of a token for every id, device and module
   for (const [index, verdict] of verdicts.entries()) {
     expect({ token: requests[index]!.resource, accepted: verdict.accepted }).toEqual({ token: requests[index]!.resource, accepted: !isAmbiguous(index) });
   }
-  expect(verdicts.filter((verdict) => verdict.accepted).length).toBeGreaterThanOrEqual(20);
+  const accepted = verdicts.filter((verdict) => verdict.accepted).length;
+  expect(accepted).toBeGreaterThanOrEqual(20);
+  formsAccepted += accepted;
+  recordEvidence('sas-forms', formsAccepted);
 });
 
 test('refuses the token of another form whose hex was changed after it was signed: the raw sr is what is signed', () => {
@@ -89,6 +94,7 @@ test('refuses the token of another form whose hex was changed after it was signe
   expect(verify(token)).toMatchObject({ accepted: true });
 });
 
+let bitsRefused = 0;
 const HEX_ESCAPE = /%[0-9A-Fa-f]{2}/g;
 
 /** Bits of `token` that only turn a hex letter of `sig`'s escapes to the other case: another spelling of the same token. */
@@ -123,6 +129,8 @@ test.each([
     if (!accepted) refused += 1;
   }
   expect(refused).toBe(token.length * 8 - spellings.size);
+  bitsRefused += refused;
+  recordEvidence('sas-changed-bits', bitsRefused);
 });
 
 test('refuses a policy token with any one bit of its policy name changed', () => {
