@@ -35,6 +35,8 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    // Ctrl-C reaches compilers, too: that they failed is no news then.
+    if (context.interrupted.aborted) return EXIT.interrupted;
     sayLine(context, makeStyle({ ...context, stdout: context.stderr }).red(describeError(error)));
     return exitCodeOf(error);
   }

@@ -10,7 +10,8 @@ import { DeviceRecord } from './board-events.ts';
 import { writeDeviceFolder, type DeviceCredential } from './device-folder.ts';
 import type { SimulationEvent, Tell } from './events.ts';
 import { buildFirmwareForBoard } from './firmware.ts';
-import { LAST_ACKNOWLEDGEMENTS_MS, type RunEnding } from './run.ts';
+import type { RunEnding } from './run.ts';
+import { RunControl } from './run-control.ts';
 import { runReal } from './run-real.ts';
 
 /** One virtual device against a hub that is not ours. */
@@ -51,20 +52,7 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
   const tell: Tell = (event) => host.onEvent({ ...event, sinceStartMs: realClock.monotonicMs() - startMs } as SimulationEvent);
   const record = new DeviceRecord(connection.DeviceId, tell);
   const folder = options.keepFolder ?? mkdtempSync(join(tmpdir(), 'latchkey-device-'));
-  const stop = new AbortController();
-  const endEarly = (reason: 'interrupted' | 'timed-out'): void => {
-    tell({ source: 'simulation', body: { event: 'stopping', reason } });
-    stop.abort();
-  };
-  const interrupt = (): void => endEarly('interrupted');
-  let timedOut = false;
-  const onTimeOut = (): void => {
-    timedOut = true;
-    endEarly('timed-out');
-  };
-  const cancelTimer = options.durationMs === undefined ? () => {} : realClock.setTimer(options.durationMs + LAST_ACKNOWLEDGEMENTS_MS, onTimeOut);
-  if (host.interrupted.aborted) interrupt();
-  host.interrupted.addEventListener('abort', interrupt, { once: true });
+  const control = new RunControl({ clock: realClock, durationMs: options.durationMs, interrupted: host.interrupted, tell });
   try {
     writeDeviceFolder(folder, {
       hub: connection.HostName,
@@ -83,15 +71,12 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
       date: options.date,
       credential,
     });
-    await runReal({ devices: [{ record, folder, seed: undefined }], firmware, deviceClockMs: undefined, stop: stop.signal }, hosts);
+    await runReal({ devices: [{ record, folder, seed: undefined }], firmware, deviceClockMs: undefined, stop: control.stop }, hosts);
+    return control.endingOf([record]);
   } finally {
-    cancelTimer();
-    host.interrupted.removeEventListener('abort', interrupt);
+    control.close();
     if (options.keepFolder === undefined) rmSync(folder, { recursive: true, force: true });
   }
-  if (host.interrupted.aborted) return 'interrupted';
-  if (timedOut) return 'timed-out';
-  return record.hasFailed ? 'board-failed' : 'complete';
 }
 
 function credentialOf({ SharedAccessKey, SharedAccessKeyName, SharedAccessSignature, DeviceId }: DeviceConnectionString): DeviceCredential {

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { withLock } from '../board/lock.ts';
 import { projectPath } from '../board/project-path.ts';
 import type { ServerCredentials } from '../hub/listen.ts';
 
@@ -32,11 +33,10 @@ export async function openLocalPki(names: readonly string[], nowMs: number, labe
   const folder = projectPath(`.build/pki-${label}`);
   const recordFile = join(folder, 'pki.json');
   if (!isUsable(recordFile, names, nowMs)) {
-    const { createDevelopmentPki, saveDevelopmentPki } = await import('../../certs/development-pki.ts');
-    const record: PkiRecord = { names, notBeforeMs: nowMs - DAY_MS, notAfterMs: nowMs + VALID_MS };
-    const pki = await createDevelopmentPki({ names, notBefore: new Date(record.notBeforeMs), notAfter: new Date(record.notAfterMs) });
-    saveDevelopmentPki(pki, folder);
-    writeFileSync(recordFile, JSON.stringify(record));
+    mkdirSync(dirname(folder), { recursive: true });
+    await withLock(`${folder}.lock`, async () => {
+      if (!isUsable(recordFile, names, nowMs)) await makePki(folder, recordFile, names, nowMs);
+    });
   }
   const rootFile = join(folder, 'root.pem');
   return {
@@ -44,6 +44,17 @@ export async function openLocalPki(names: readonly string[], nowMs: number, labe
     rootDer: readFileSync(join(folder, 'root.der')),
     rootFile,
   };
+}
+
+/** The record is there only while the files belong together. */
+async function makePki(folder: string, recordFile: string, names: readonly string[], nowMs: number): Promise<void> {
+  const { createDevelopmentPki, saveDevelopmentPki } = await import('../../certs/development-pki.ts');
+  const record: PkiRecord = { names, notBeforeMs: nowMs - DAY_MS, notAfterMs: nowMs + VALID_MS };
+  const pki = await createDevelopmentPki({ names, notBefore: new Date(record.notBeforeMs), notAfter: new Date(record.notAfterMs) });
+  rmSync(recordFile, { force: true });
+  saveDevelopmentPki(pki, folder);
+  writeFileSync(`${recordFile}.new`, JSON.stringify(record));
+  renameSync(`${recordFile}.new`, recordFile);
 }
 
 function isUsable(recordFile: string, names: readonly string[], nowMs: number): boolean {

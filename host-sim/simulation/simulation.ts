@@ -13,7 +13,8 @@ import { GUEST_DEVICE_ID } from './guest.ts';
 import { createHubSide, HUB_NAME, SERVER_NAMES, type HubSide, type Place } from './hub-side.ts';
 import { openLocalPki, type LocalPki } from './local-pki.ts';
 import type { SimulationOptions } from './options.ts';
-import { LAST_ACKNOWLEDGEMENTS_MS, type DevicePlan, type RunEnding } from './run.ts';
+import type { DevicePlan, RunEnding } from './run.ts';
+import { RunControl } from './run-control.ts';
 import { planCuts, planScenario } from './scenarios.ts';
 import { chooseClock, openWorld, type World } from './world.ts';
 
@@ -59,13 +60,7 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
   const pki = await openLocalPki(SERVER_NAMES, clock.now(), options.isVirtual ? 'virtual' : 'real');
   const world = await openWorld(options, clock, side, pki);
   const folder = options.keepFolder ?? mkdtempSync(join(tmpdir(), 'latchkey-sim-'));
-  const stop = new AbortController();
-  const cancels: (() => void)[] = [];
-  let timedOut = false;
-  const interrupt = (): void => {
-    tell({ source: 'simulation', body: { event: 'stopping', reason: 'interrupted' } });
-    stop.abort();
-  };
+  const endings: (() => void)[] = [];
   try {
     const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
     startMs = clock.monotonicMs();
@@ -76,29 +71,19 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
     if (!options.isVirtual) host.onGuest?.(addGuest(side));
     tell({ source: 'simulation', body: describeStart(options, world, pki, deviceIds, seed) });
     const plan = { clock, durationMs: options.durationMs, tell };
-    if (options.cutCount > 0) cancels.push(planCuts(world.link, options.cutCount, seed === undefined ? Math.random : seededRandom(seed), plan));
-    if (options.scenario !== undefined) cancels.push(planScenario(options.scenario, { hub: side.hub, deviceIds, tokenLifeSeconds: options.tokenLifeSeconds }, plan));
-    if (options.durationMs !== undefined) {
-      const limitMs = options.durationMs + LAST_ACKNOWLEDGEMENTS_MS;
-      cancels.push(clock.setTimer(limitMs, () => {
-        timedOut = true;
-        tell({ source: 'simulation', body: { event: 'stopping', reason: 'timed-out' } });
-        stop.abort();
-      }));
-    }
-    if (host.interrupted.aborted) interrupt();
-    host.interrupted.addEventListener('abort', interrupt, { once: true });
-    await world.run({ devices, firmware, deviceClockMs: options.deviceClockMs, stop: stop.signal });
+    if (options.cutCount > 0) endings.push(planCuts(world.link, options.cutCount, seed === undefined ? Math.random : seededRandom(seed), plan));
+    if (options.scenario !== undefined) endings.push(planScenario(options.scenario, { hub: side.hub, deviceIds, tokenLifeSeconds: options.tokenLifeSeconds }, plan));
+    const control = new RunControl({ ...plan, interrupted: host.interrupted });
+    endings.push(() => control.close());
+    await world.run({ devices, firmware, deviceClockMs: options.deviceClockMs, stop: control.stop });
     const records = devices.map(({ record }) => record);
     const summary = summarize(side, records);
-    const hasFailed = records.some((record) => record.hasFailed);
     // The summary is the last word: what the hub says while it closes is not told.
     isOver = true;
     tellHost({ source: 'simulation', body: summary });
-    return { summary, ending: host.interrupted.aborted ? 'interrupted' : timedOut ? 'timed-out' : hasFailed ? 'board-failed' : 'complete' };
+    return { summary, ending: control.endingOf(records) };
   } finally {
-    host.interrupted.removeEventListener('abort', interrupt);
-    for (const cancel of cancels) cancel();
+    for (const end of endings) end();
     await world.close();
     if (options.keepFolder === undefined) rmSync(folder, { recursive: true, force: true });
   }
