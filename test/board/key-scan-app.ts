@@ -3,6 +3,7 @@
 import flash from 'embedded:storage/flash';
 import storage from 'embedded:storage/key-value';
 import board from 'latchkey/board';
+import { derive, signSas } from 'latchkey/signer';
 import Tls from 'latchkey/tls';
 
 /**
@@ -23,6 +24,12 @@ const plant = String.fromCharCode(...new Uint8Array(settings.read('plant') as Ar
 
 const byteAt = (index: number): number => (index < KEY_BYTES ? (mask[index] ?? 0) ^ (masked[index] ?? 0) : 0);
 const kept: unknown[] = [];
+
+/** What key-scan.test.ts binds the device's key to; RAM slots follow the eight of the store. */
+const RESOURCE = 'scan.test%2Fdevices%2Fd';
+const EXPIRY_SECONDS = 1_800_000_000;
+const RAM_SLOT = 8;
+const LABEL = 'scan';
 
 function hex(digits: string): string {
   let text = '';
@@ -86,6 +93,16 @@ const PLANTERS: Readonly<Record<string, () => void>> = {
   line: () => board.print(JSON.stringify({ event: 'leak', text: base64(0) })),
 };
 
+/** What the signer does, with the device's own key: nothing runs after it that could cover its traces. */
+const USES: Readonly<Record<string, () => void>> = {
+  sign: () => void signSas(0, RESOURCE, EXPIRY_SECONDS),
+  derive: () => {
+    derive(0, LABEL, RAM_SLOT);
+    signSas(RAM_SLOT, RESOURCE, EXPIRY_SECONDS);
+  },
+};
+
 PLANTERS[plant]?.();
 board.onStop = () => board.exit(kept.length > 1 ? 1 : 0);
-board.print(JSON.stringify({ event: 'planted', plant, known: plant in PLANTERS }));
+board.print(JSON.stringify({ event: 'planted', plant, known: plant in PLANTERS || plant in USES }));
+USES[plant]?.();

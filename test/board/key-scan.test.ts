@@ -7,14 +7,17 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import type { DevelopmentPki } from '../../certs/development-pki.ts';
 import { startDrivenBoard, parseBoardLine, type BoardLine } from '../../host-sim/board/board.ts';
+import { writeKeyFile } from '../../host-sim/board/key-file.ts';
 import { writeSettings } from '../../host-sim/board/settings.ts';
 import { projectPath } from '../../host-sim/board/project-path.ts';
+import { VIRTUAL_START_MS } from '../../host-sim/simulation/world.ts';
 import { HUB_NAME } from '../fakes/agent-board-device.ts';
 import { MqttPeer } from '../fakes/agent-board-peer.ts';
 import { createTestPki } from '../fakes/agent-board-pki.ts';
 import { AgentBoard, buildAgent, type AgentPrograms } from '../fakes/agent-board.ts';
 import { recordEvidence } from '../evidence.ts';
 import { formsOf, scanForKey, type KeyForm } from './key-scan.ts';
+import { readProcessMemory } from './process-memory.ts';
 import { compressSha256 } from './sha256-state.ts';
 
 const KEY_BYTES = 32;
@@ -42,29 +45,29 @@ test('the compression function gives the digest of a message of one block', () =
 });
 
 /** Runs the planting application, and gives where it has left things. */
-async function plant(what: string, key: Uint8Array): Promise<{ dump: Buffer; flash: Buffer; settings: Buffer; lines: readonly BoardLine[] }> {
+async function plant(what: string, key: Uint8Array): Promise<{ memory: Buffer; flash: Buffer; settings: Buffer; lines: readonly BoardLine[] }> {
   const device = join(folder, what);
   const mask = randomBytes(KEY_BYTES);
   const masked = Buffer.from(key.map((byte, index) => byte ^ mask[index]!));
-  const dumpFile = join(folder, `${what}.dump`);
   mkdirSync(device);
+  writeKeyFile(join(device, 'keys.bin'), [{ slot: 0, keyBase64: Buffer.from(key).toString('base64'), prefixes: ['scan.test/devices/d'] }]);
   writeSettings(join(device, 'settings.kv'), { scan: { mask, masked, plant: Buffer.from(what), root: pki.root.certificateDer } });
   const lines: BoardLine[] = [];
   const board = startDrivenBoard({ ...planter, device, seed: 1 });
   await new Promise<void>((resolve, reject) => {
     board.channel.onFrame = (frame) => {
       if (frame.type === 'line') lines.push(parseBoardLine(frame.text));
-      else if (frame.type === 'idle') board.channel.send({ type: 'dump', path: dumpFile });
-      else if (frame.type === 'dumped') resolve();
+      else if (frame.type === 'idle') resolve();
     };
-    board.channel.onClose = () => reject(new Error('the board ended before its dump'));
-    board.channel.send({ type: 'start', wallMs: Date.now() });
+    board.channel.onClose = () => reject(new Error('the board ended'));
+    board.channel.send({ type: 'start', wallMs: VIRTUAL_START_MS });
     board.channel.send({ type: 'run', nowMs: 0 });
   });
+  const memory = readProcessMemory(board.pid);
   board.kill();
   await board.exited;
   expect(lines).toContainEqual({ event: 'planted', plant: what, known: true });
-  return { dump: readFileSync(dumpFile), flash: readFileSync(join(device, 'flash.bin')), settings: readFileSync(join(device, 'settings.kv')), lines };
+  return { memory, flash: readFileSync(join(device, 'flash.bin')), settings: readFileSync(join(device, 'settings.kv')), lines };
 }
 
 const PLANTED: readonly (readonly [what: string, forms: readonly KeyForm[]])[] = [
@@ -84,10 +87,10 @@ const PLANTED: readonly (readonly [what: string, forms: readonly KeyForm[]])[] =
   ['outer-pad', ['xor 0x5c']],
 ];
 
-test.each(PLANTED)('a key planted as %s is found in the dump as that and nothing else', async (what, forms) => {
+test.each(PLANTED)('a key planted as %s is found in memory as that and nothing else', async (what, forms) => {
   const key = randomBytes(KEY_BYTES);
-  const { dump, flash, settings, lines } = await plant(what, key);
-  expect(formsOf(scanForKey(dump, key))).toEqual(forms);
+  const { memory, flash, settings, lines } = await plant(what, key);
+  expect(formsOf(scanForKey(memory, key))).toEqual(forms);
   for (const elsewhere of [flash, settings, Buffer.from(JSON.stringify(lines))]) expect(scanForKey(elsewhere, key)).toEqual([]);
   controlsFound += forms.length;
 });
@@ -108,6 +111,14 @@ test('a state of HMAC in a text is found', () => {
   controlsFound++;
 });
 
+test.each(['sign', 'derive'])('right after the signer was used to %s, the key it used is nowhere in memory', async (what) => {
+  const key = randomBytes(KEY_BYTES);
+  const { memory, lines } = await plant(what, key);
+  expect(lines.map(({ event }) => event)).toEqual(['planted']);
+  expect(formsOf(scanForKey(memory, key))).toEqual([]);
+  expect(formsOf(scanForKey(memory, createHmac('sha256', key).update('scan').digest()))).toEqual([]);
+});
+
 test('the connected agent leaves its key nowhere: not in memory after renewals, not in flash, settings or output; no line holds a signature', async () => {
   const key = randomBytes(KEY_BYTES);
   const board = new AgentBoard({ roots: [pki.root.certificateDer], keys: [key], settings: { ttl: 5, interval: 100 } });
@@ -116,18 +127,15 @@ test('the connected agent leaves its key nowhere: not in memory after renewals, 
     board.names.set(HUB_NAME, HUB_ADDRESS);
     board.tcp.set(`${HUB_ADDRESS}:8883`, peer.accept);
     board.start(agent);
-    const dumps: Buffer[] = [];
-    const dump = async (): Promise<void> => {
-      await board.dump(join(folder, 'agent.dump'));
-      dumps.push(readFileSync(join(folder, 'agent.dump')));
-    };
+    const memories: Buffer[] = [];
+    const look = (): void => void memories.push(readProcessMemory(board.pid));
     await board.untilEvent('connected');
-    await dump();
+    look();
     await board.until(`${RENEWALS} renewals`, () => board.events('renewed').length >= RENEWALS);
-    await dump();
+    look();
     peer.script = { onConnect: (connection) => connection.send({ cmd: 'connack', returnCode: 5, sessionPresent: false }) };
     await board.untilEvent('refused');
-    await dump();
+    look();
     await board.stop();
 
     const passwords = peer.connects.map(({ password }) => String(password));
@@ -143,10 +151,10 @@ test('the connected agent leaves its key nowhere: not in memory after renewals, 
 
     const settings = readFileSync(join(board.folder, 'settings.kv'));
     const places = { flash: readFileSync(join(board.folder, 'flash.bin')), settings, 'settings, decoded': decodeSettings(settings), output: Buffer.from(text) };
-    for (const bytes of [...dumps, ...Object.values(places)]) expect(scanForKey(bytes, key)).toEqual([]);
-    expect(dumps.map(({ length }) => length > 100_000)).toEqual([true, true, true]);
-    // A control of this very dump: what the agent certainly holds is in it.
-    expect(dumps[1]!.includes(HUB_NAME)).toBe(true);
+    for (const bytes of [...memories, ...Object.values(places)]) expect(scanForKey(bytes, key)).toEqual([]);
+    expect(memories).toHaveLength(3);
+    // A control of this very memory: what the agent certainly holds is in it.
+    expect(memories[1]!.includes(HUB_NAME)).toBe(true);
     expect(controlsFound).toBe(PLANTED.length - 1 + 4);
     recordEvidence('key-scan-controls', controlsFound);
   } finally {

@@ -58,7 +58,6 @@ export class AgentBoard {
   #board: DrivenBoard | undefined;
   #handle: BoardHandle | undefined;
   #onReport: (report: BoardReport) => void = () => {};
-  #onDumped: () => void = () => {};
 
   constructor(options: AgentBoardOptions) {
     this.#options = options;
@@ -74,11 +73,13 @@ export class AgentBoard {
     this.#board = board;
     this.#handle = this.#time.addBoard(board.channel, {
       onLine: (text) => this.#takeLine(parseBoardLine(text)),
-      onFrame: ({ type }) => {
-        if (type === 'dumped') this.#onDumped();
-      },
       ...(deviceClockMs !== undefined && { wallMs: deviceClockMs }),
     });
+  }
+
+  /** Of its process. */
+  get pid(): number {
+    return this.#board!.pid;
   }
 
   get isRunning(): boolean {
@@ -126,14 +127,6 @@ export class AgentBoard {
     return new Promise((resolve) => {
       this.#onReport = resolve;
       this.#board?.channel.send({ type: 'report' });
-    });
-  }
-
-  /** Writes all memory of the board that can be written to a file. */
-  dump(path: string): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onDumped = resolve;
-      this.#board?.channel.send({ type: 'dump', path });
     });
   }
 
