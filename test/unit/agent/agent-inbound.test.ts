@@ -42,13 +42,14 @@ describe('a message from the cloud', () => {
     const bench = new AgentBench({
       onMessage: ({ payload, acknowledge }) => {
         seen.push(Buffer.from(payload).toString());
-        acknowledge();
+        if (payload.length === 0) acknowledge();
       },
     }).connect();
-    sendTo(bench.hub.current, 'zero', { qos: 0 });
+    for (let i = 0; i < 10; i++) sendTo(bench.hub.current, 'zero', { qos: 0 });
     sendTo(bench.hub.current, '', { messageId: 2 });
     bench.time.advance(100);
-    expect(seen).toEqual(['zero', '']);
+    // QoS 0 is nothing to wait for: it does not count against the limit.
+    expect(seen).toEqual([...new Array<string>(10).fill('zero'), '']);
     expect(bench.hub.lines('puback')).toEqual(['1 puback 2']);
   });
 

@@ -143,6 +143,24 @@ describe('the clock', () => {
     expect([bench.agent.clockLevel, bench.network.openCount, bench.network.openUdpCount, bench.port.openTlsCount]).toEqual(['confirmed', 1, 0, 1]);
   });
 
+  test('restarted while the servers are silent asks with one socket at a time', () => {
+    let restarts = 3;
+    const { bench, servers } = withTime({
+      onEvent: ({ type }) => {
+        if (type !== 'clock' || restarts-- <= 0) return;
+        bench.agent.stop();
+        bench.agent.start();
+      },
+    });
+    servers.ntpUp = false;
+    bench.port.wallOffMs = -WALL_AT_START_MS;
+    bench.agent.start();
+    for (let i = 0; i < 100; i++) {
+      bench.time.advance(100);
+      expect(bench.network.openUdpCount).toBeLessThanOrEqual(1);
+    }
+  });
+
   test('may be stopped while HTTPS is being asked: that ends at once', () => {
     const { bench } = withTime({ config: { gateway: 'nowhere.test' } });
     bench.agent.start();
