@@ -26,6 +26,7 @@ export interface ReceivedPublish {
   readonly dup: boolean;
   /** The number in the application's message. */
   readonly n: number;
+  readonly atMs: number;
 }
 
 /** A small MQTT server that does as it is told; `script` may change at any time and holds from the next packet on. */
@@ -71,6 +72,11 @@ export class MqttPeer {
 
   secure(socket: Duplex): void {
     this.#server.emit('connection', socket);
+  }
+
+  /** Between two messages that were received. */
+  get longestGapMs(): number {
+    return this.received.reduce((longest, { atMs }, index) => Math.max(longest, atMs - (this.received[index - 1]?.atMs ?? atMs)), 0);
   }
 
   dropConnections(): void {
@@ -155,7 +161,7 @@ export class PeerConnection {
         return script.onConnect === undefined ? this.accept() : script.onConnect(this, packet);
       case 'publish':
         this.peer.numbers.add(numberOf(packet));
-        this.peer.received.push({ connection: this.number, packetId: packet.messageId ?? 0, dup: packet.dup, n: numberOf(packet) });
+        this.peer.received.push({ connection: this.number, packetId: packet.messageId ?? 0, dup: packet.dup, n: numberOf(packet), atMs: this.peer.clock.monotonicMs() });
         return script.onPublish === undefined ? this.acknowledge(packet) : script.onPublish(this, packet);
       case 'subscribe':
         return script.onSubscribe === undefined ? this.grant(packet) : script.onSubscribe(this, packet);

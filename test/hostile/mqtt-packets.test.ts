@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import type { BoardReport } from '../../host-sim/board/board.ts';
-import type { PeerConnection, PeerScript } from '../fakes/agent-board-peer.ts';
 import type { TimedLine } from '../fakes/agent-board.ts';
 import { recordEvidence } from '../evidence.ts';
 import { Arena, RECOVERY_LIMIT_MS } from './mqtt/arena.ts';
@@ -28,28 +27,9 @@ beforeAll(async () => {
 
 afterAll(() => arena.board.remove());
 
-/** The usual peer, but for the bytes of a case. */
-function scriptOf(stage: Stage, digits: string): PeerScript {
-  const write = (connection: PeerConnection, messageId = 0): void => connection.writeHex(digits.replaceAll('{id}', messageId.toString(16).padStart(4, '0')));
-  switch (stage) {
-    case 'connect':
-      return { onConnect: (connection) => write(connection) };
-    case 'subscribe':
-    case 'idle':
-      return { onSubscribe: (connection, { messageId }) => write(connection, messageId) };
-    case 'publish':
-      return {
-        onPublish: (connection, packet) => {
-          if (digits.includes('40 02 {id}')) arena.peer.acknowledged.add(arena.peer.received.at(-1)!.n);
-          write(connection, packet.messageId);
-        },
-      };
-  }
-}
-
 /** Comes online with `digits` and stays; gives the lines since then. */
 async function live(stage: Stage, digits: string): Promise<readonly TimedLine[]> {
-  arena.turn(scriptOf(stage, digits));
+  arena.turn(arena.scriptOf(stage, digits));
   const connected = await arena.board.untilEvent('connected', {}, RECOVERY_LIMIT_MS);
   const acknowledged = arena.peer.acknowledged.size;
   await arena.board.runFor(WATCH_MS);
@@ -67,7 +47,7 @@ test.each(PACKET_CASES)('[$rule] $name is met as told, its good twin is accepted
     if (acknowledges !== undefined) expect(arena.peer.pubacks.pop()).toBe(acknowledges);
   } else {
     const before = arena.board.lines.length;
-    arena.turn(scriptOf(stage, bad));
+    arena.turn(arena.scriptOf(stage, bad));
     await arena.board.until('the loss', () => arena.board.lines.length > before);
     const { event, ...members } = says!;
     await arena.board.untilEvent(String(event), members);

@@ -35,7 +35,7 @@ test.each(LIES)('$name is sent again what is not acknowledged, with the same id 
   await arena.board.untilEvent('connected', { sessionPresent: claims }, RECOVERY_LIMIT_MS);
   await arena.board.runFor(2000);
   expect(peer.received.slice(count, count + unacknowledged.length)).toEqual(
-    unacknowledged.map(({ n, packetId }) => ({ n, packetId, dup: true, connection: peer.connections.length })),
+    unacknowledged.map(({ n, packetId }) => expect.objectContaining({ n, packetId, dup: true, connection: peer.connections.length })),
   );
   expect(peer.received.slice(count).every(({ n }) => peer.acknowledged.has(n))).toBe(true);
 });

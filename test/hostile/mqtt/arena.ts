@@ -1,8 +1,10 @@
 import type { DevelopmentPki } from '../../../certs/development-pki.ts';
+import type { BoardVariant } from '../../../host-sim/board/build.ts';
 import { createTestPki } from '../../fakes/agent-board-pki.ts';
 import { HUB_NAME, type DeviceSettings } from '../../fakes/agent-board-device.ts';
-import { MqttPeer, type PeerScript } from '../../fakes/agent-board-peer.ts';
+import { MqttPeer, type PeerConnection, type PeerScript } from '../../fakes/agent-board-peer.ts';
 import { AgentBoard, buildAgent } from '../../fakes/agent-board.ts';
+import type { Stage } from './packet-cases.ts';
 
 const HUB_ADDRESS = '192.0.2.1';
 /** After many losses the waits between two tries are minutes. */
@@ -36,8 +38,8 @@ export class Arena {
   }
 
   /** Builds what is needed and comes online. */
-  static async open(settings: DeviceSettings = {}): Promise<Arena> {
-    const [programs, pki] = await Promise.all([buildAgent(), createTestPki()]);
+  static async open(settings: DeviceSettings = {}, variant: BoardVariant = '32-bit'): Promise<Arena> {
+    const [programs, pki] = await Promise.all([buildAgent(variant), createTestPki()]);
     const board = new AgentBoard({ roots: [pki.root.certificateDer], keys: [KEY], settings });
     const arena = new Arena(board, pki);
     board.start(programs);
@@ -53,6 +55,25 @@ export class Arena {
   turn(script: PeerScript): void {
     this.peer.script = script;
     this.peer.dropConnections();
+  }
+
+  /** The usual server, but for the bytes of one of its answers. */
+  scriptOf(stage: Stage, digits: string): PeerScript {
+    const write = (connection: PeerConnection, messageId = 0): void => connection.writeHex(digits.replaceAll('{id}', messageId.toString(16).padStart(4, '0')));
+    switch (stage) {
+      case 'connect':
+        return { onConnect: (connection) => write(connection) };
+      case 'subscribe':
+      case 'idle':
+        return { onSubscribe: (connection, { messageId }) => write(connection, messageId) };
+      case 'publish':
+        return {
+          onPublish: (connection, { messageId }) => {
+            if (digits.includes('40 02 {id}')) this.peer.acknowledged.add(this.peer.received.at(-1)!.n);
+            write(connection, messageId);
+          },
+        };
+    }
   }
 
   /** The server turns good; until the device is online and everything that it has sent is acknowledged. */
