@@ -6,6 +6,7 @@ import type { Connection, Outcome } from './tls/harness.ts';
 import { startOpenSslServer } from './tls/openssl-server.ts';
 import type { TlsServer } from './tls/openssl-server.ts';
 import { issue } from './tls/pki.ts';
+import { startRawServer } from './tls/raw-server.ts';
 import { chainOf } from './tls/scenario.ts';
 
 const OTHER_HOST = 'other.latchkey.test';
@@ -87,11 +88,17 @@ test.each([[20], [-20], [HOUR_SECONDS]])('a step of the wall clock by %d seconds
 });
 
 test('a session lives for 24 hours after the full handshake, and no resumption makes it younger', async () => {
-  await connect();
-  await move(12 * HOUR_SECONDS, 12 * HOUR_SECONDS);
-  expect(await connect()).toMatchObject({ resumed: true });
-  await move(12 * HOUR_SECONDS + 1, 12 * HOUR_SECONDS + 1);
-  expect(await connect()).toMatchObject({ ok: true, resumed: false });
+  const chain = await chainOf([root, intermediate, namedTwice]);
+  const tls12 = await startOpenSslServer([chain[2]!, chain[1]!], ['-tls1_2']); // a ticket of TLS 1.3 says itself how long it lives: 2 hours
+  try {
+    await connect({ port: tls12.port });
+    await move(12 * HOUR_SECONDS, 12 * HOUR_SECONDS);
+    expect(await connect({ port: tls12.port })).toMatchObject({ resumed: true });
+    await move(12 * HOUR_SECONDS + 1, 12 * HOUR_SECONDS + 1);
+    expect(await connect({ port: tls12.port })).toMatchObject({ ok: true, resumed: false });
+  } finally {
+    await tls12.stop();
+  }
 });
 
 test('a session ends with the notAfter of the leaf: the certificate is looked at again, and refused', async () => {
@@ -116,6 +123,18 @@ test('a server that does not know the session any more gives a full handshake', 
     expect(await connect({ port: restarted.port })).toMatchObject({ ok: true, resumed: false, received: 5 });
   } finally {
     await restarted.stop();
+  }
+});
+
+test('a server that has gone back to TLS 1.2 costs one connection at most', async () => {
+  await connect();
+  const chain = await chainOf([root, intermediate, namedTwice]);
+  const older = await startRawServer([chain[2]!, chain[1]!]);
+  try {
+    await connect({ port: older.port });
+    expect(await connect({ port: older.port })).toMatchObject({ ok: true, version: 'TLSv1.2', received: 5 });
+  } finally {
+    await older.stop();
   }
 });
 

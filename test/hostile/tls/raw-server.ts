@@ -136,7 +136,8 @@ class RawConnection {
     if (this.#fault === 'fatal-alert') return this.#write(record(CONTENT.alert, Buffer.from([2, 80])));
     if (this.#fault === 'unknown-record-type') return this.#write(record(99, Buffer.alloc(10)));
     if (this.#fault === 'message-too-long') {
-      return this.#write(record(CONTENT.handshake, Buffer.concat([Buffer.from([HANDSHAKE.serverHello, 0xff, 0xff, 0xff]), Buffer.alloc(1000)])));
+      this.#write(record(CONTENT.handshake, Buffer.from([HANDSHAKE.serverHello, 0xff, 0xff, 0xff])));
+      return this.#endlessly(() => record(CONTENT.handshake, Buffer.alloc(1000)));
     }
     const flight: readonly [Buffer, Fault, Fault | undefined][] = [
       [this.#hello(), 'changed-server-hello', 'silent-after-hello'],
@@ -150,7 +151,7 @@ class RawConnection {
     for (const [bytes, changed, silent] of flight) {
       this.#transcript.push(bytes);
       const copy = Buffer.from(bytes);
-      if (this.#fault === changed) copy[changed === 'changed-server-hello' ? SERVER_RANDOM_AT : copy.length - 1]! ^= 1;
+      if (this.#fault === changed) copy[changed === 'changed-server-hello' ? SERVER_RANDOM_AT : changed === 'changed-hello-done' ? 0 : copy.length - 1]! ^= 1;
       onWire.push(copy);
       if (this.#fault === silent) break;
     }
