@@ -186,6 +186,10 @@ export class Agent implements HubConnectionOwner, ClockOwner, InboxOwner {
 
   // --- the clock ---
 
+  hasRoomForDate(): boolean {
+    return (this.#current === undefined && this.#candidate === undefined) || this.#port.roomForTwo();
+  }
+
   clockChanged(level: ClockLevel): void {
     this.#application.report({ type: 'clock', level });
     this.#clockUsable();

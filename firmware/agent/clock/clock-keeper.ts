@@ -6,6 +6,8 @@ import { NtpClient } from './ntp-client.ts';
 
 export interface ClockOwner {
   nowMs(): number;
+  /** Whether memory holds a TLS session of the clock's own now. */
+  hasRoomForDate(): boolean;
   clockChanged(level: ClockLevel): void;
   /** The wall clock was set; it had been off by `offMs` (positive: it was slow). */
   clockMoved(offMs: number): void;
@@ -41,7 +43,9 @@ export class ClockKeeper {
       },
       random: () => port.random(),
       hasTimeServers: timeServers.length > 0,
-      hasDateServer: dateServer !== '',
+      get hasDateServer(): boolean {
+        return dateServer !== '' && owner.hasRoomForDate();
+      },
     };
     this.#state = initialClock(Math.max(port.buildTimeMs, port.readFloorMs()));
   }

@@ -45,6 +45,7 @@ export interface ClockContext {
   readonly nowMs: number;
   readonly random: () => number;
   readonly hasTimeServers: boolean;
+  /** There is one, and room for the session with it. */
   readonly hasDateServer: boolean;
 }
 

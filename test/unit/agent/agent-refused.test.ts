@@ -103,6 +103,21 @@ describe('the clock', () => {
     expect(types.slice(0, 4)).toEqual(['unset', 'network', 'confirmed', 'connecting']);
   });
 
+  test('where memory holds one session only is never confirmed beside the hub, but checked with NTP', () => {
+    const { bench } = withTime({ config: { keepAliveSeconds: 1177, tokenLifeSeconds: 31_536_000 } });
+    bench.port.hasRoomForTwo = false;
+    bench.connect();
+    const before = bench.network.openedCount;
+    bench.port.wallOffMs -= 30_000;
+    for (let hour = 0; hour < 50; hour++) {
+      bench.time.advance(3_600_000);
+      expect(bench.network.openCount).toBe(1);
+    }
+    expect(bench.network.openedCount).toBe(before);
+    expect(Math.abs(bench.port.wallOffMs)).toBeLessThanOrEqual(1000);
+    expect(bench.agent.clockLevel).toBe('confirmed');
+  });
+
   test('that moves while a CONNECT is judged moves the end of its token, too', () => {
     const { bench } = withTime();
     bench.hub.onConnect = (session) => {
