@@ -1,5 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { replaceFile } from './replace-file.ts';
 
 /** Limits of `firmware/native/key-store.h`. */
 export const KEY_STORE_SLOTS = 8;
@@ -107,26 +106,9 @@ export function formatKeyFile(entries: readonly KeyEntry[]): Buffer {
  */
 export function writeKeyFile(path: string, entries: readonly KeyEntry[]): void {
   const bytes = formatKeyFile(entries);
-  const temporary = `${path}.${process.pid}.new`;
   try {
-    const file = openSync(temporary, 'wx', 0o600);
-    try {
-      writeSync(file, bytes);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    replaceFile(path, bytes);
   } finally {
     bytes.fill(0);
-  }
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

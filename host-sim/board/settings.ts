@@ -1,4 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+
+import { replaceFile } from './replace-file.ts';
 
 /** Limits of `settings-file.h`: those of NVS. */
 const MAX_NAME_BYTES = 15;
@@ -50,21 +52,7 @@ export function parseSettings(text: string): Settings {
 
 /** Replaces the file whole: a reader finds the old one or the new one. @throws SettingsError */
 export function writeSettings(path: string, settings: Settings): void {
-  const text = formatSettings(settings);
-  const temporary = `${path}.${process.pid}.new`;
-  try {
-    const file = openSync(temporary, 'w', 0o600);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+  replaceFile(path, formatSettings(settings));
 }
 
 /** @throws SettingsError */

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { BoardReport } from '../../host-sim/board/board.ts';
 import { openHubBoard } from '../fakes/agent-board-hub.ts';
 import { buildAgent, type AgentBoard, type AgentPrograms } from '../fakes/agent-board.ts';
-import { seededRandom } from '../fakes/seeded-random.ts';
+import { seededRandom } from '../../host-sim/time/seeded-random.ts';
 import { recordEvidence } from '../evidence.ts';
 
 const KEY = new Uint8Array(32).fill(0x33);

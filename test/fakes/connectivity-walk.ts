@@ -3,7 +3,7 @@ import {
 } from '../../firmware/agent/connectivity.ts';
 import { MAX_TIMER_MS } from '../../firmware/agent/limits.ts';
 import { FakeTime } from './fake-time.ts';
-import { seededRandom } from './seeded-random.ts';
+import { seededRandom } from '../../host-sim/time/seeded-random.ts';
 
 /** What the world does with a candidate; `never` is silence. */
 export interface Fate {

@@ -4,7 +4,7 @@ import { textCodec } from '../../firmware/codecs/text.ts';
 import type { FakeNetwork } from './fake-network.ts';
 import type { FakeTime } from './fake-time.ts';
 import { FakeTlsEngine } from './fake-tls.ts';
-import { seededRandom } from './seeded-random.ts';
+import { seededRandom } from '../../host-sim/time/seeded-random.ts';
 
 /** 2026-11-22 */
 export const WALL_AT_START_MS = 1_795_305_600_000;

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../host-sim/time/seeded-random.ts';
 import type { DeviceSettings } from '../../fakes/agent-board-device.ts';
 import type { PeerConnection, PeerScript } from '../../fakes/agent-board-peer.ts';
 import { cloudMessage, packet, text } from './bytes.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { AgentBench } from '../../fakes/agent-bench.ts';
 import type { HubSession } from '../../fakes/scripted-hub.ts';
-import { seededRandom } from '../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../host-sim/time/seeded-random.ts';
 
 /** One deed of a bad hub to an accepted connection, and what the agent makes of it. */
 interface Deed {

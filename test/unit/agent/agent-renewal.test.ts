@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { AgentBench } from '../../fakes/agent-bench.ts';
-import { seededRandom } from '../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../host-sim/time/seeded-random.ts';
 
 /** Longest time between two PUBLISH of the log, in milliseconds. */
 function longestGapMs(bench: AgentBench): number {

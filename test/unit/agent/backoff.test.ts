@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import { backoffMs, probeMs, uniform } from '../../../firmware/agent/backoff.ts';
 import { NETWORK_BACKOFF, PROBE_CAP_MS, PROBE_FIRST_MS } from '../../../firmware/agent/limits.ts';
-import { seededRandom } from '../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../host-sim/time/seeded-random.ts';
 
 const { minimumMs, firstMs, capMs } = NETWORK_BACKOFF;
 /** The largest value of a source that is uniform in [0, 1). */

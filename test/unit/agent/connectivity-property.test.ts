@@ -5,7 +5,7 @@ import {
   initialConnectivity, step, wakeAtOf, type Connectivity, type ConnectivityContext, type ConnectivityEvent,
 } from '../../../firmware/agent/connectivity.ts';
 import { MAX_REFUSED_CONNECTS } from '../../../firmware/agent/limits.ts';
-import { seededRandom } from '../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../host-sim/time/seeded-random.ts';
 
 /** Something happens: an event, or an answer of the world to what the machine waits for. */
 type Move =

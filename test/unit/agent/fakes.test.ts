@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import { FakeTime } from '../../fakes/fake-time.ts';
 import { NorFlash, PowerCut } from '../../fakes/nor-flash.ts';
-import { seededRandom } from '../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../host-sim/time/seeded-random.ts';
 
 describe('the fake time', () => {
   test('runs what is due in order of time, then of planning, and stands still at the end', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import { FloorStore } from '../../../../firmware/agent/clock/floor-store.ts';
 import { NorFlash, PowerCut } from '../../../fakes/nor-flash.ts';
-import { seededRandom } from '../../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../../host-sim/time/seeded-random.ts';
 
 const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2026, 10, 1);

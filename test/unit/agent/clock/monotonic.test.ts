@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 
 import { Monotonic } from '../../../../firmware/agent/clock/monotonic.ts';
 import { MAX_TIMER_MS } from '../../../../firmware/agent/limits.ts';
-import { seededRandom } from '../../../fakes/seeded-random.ts';
+import { seededRandom } from '../../../../host-sim/time/seeded-random.ts';
 
 test.each([0, -60_000, 2 ** 31 - 1, -(2 ** 31), 2 ** 31 - 60_000])('starts at 0 wherever the ticks are: %d', (start) => {
   expect(new Monotonic(() => start).nowMs()).toBe(0);
