@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 
+import { recordEvidence } from '../evidence.ts';
 import { goodRsa as good } from './tls/cases.ts';
 import type { Scenario } from './tls/cases.ts';
 import { Harness } from './tls/harness.ts';
@@ -36,6 +37,7 @@ test(`${REFUSALS} refused connections leave the C heap where it was`, async () =
   }
   expect(rounds[0]).toBeGreaterThan(0);
   expect(rounds[1]).toBe(rounds[0]);
+  recordEvidence('tls-refused-connections', REFUSALS);
 }, HEAP_COUNT_MS);
 
 test('a cached session is seen in the C heap, and is gone when it is dropped', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+import { recordEvidence } from '../evidence.ts';
 import { useBoard } from '../fakes/board-fixture.ts';
 import { BoardClient } from './tls/board-client.ts';
 import { goodCases, hostileCases, protocolCases } from './tls/cases.ts';
@@ -17,6 +18,9 @@ const SILENCE_MS = 300;
 const fixture = useBoard('asan');
 let harness: Harness;
 let board: BoardClient;
+/** Cases that held, on the C harness and on the board alike. */
+let refusedAsStated = 0;
+let acceptedAsStated = 0;
 
 beforeAll(async () => {
   harness = await Harness.start();
@@ -26,6 +30,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await harness.close();
   await board.close();
+  recordEvidence('tls-hostile-cases', refusedAsStated);
+  recordEvidence('tls-good-cases', acceptedAsStated);
 });
 
 interface Outcomes {
@@ -50,7 +56,8 @@ async function visit(scenario: Scenario, timeoutMs = LIMIT_MS): Promise<Outcomes
     host: scenario.host, port: server.port, roots, resume: false, send: LINE, expect: scenario.answerBytes ?? LINE.length + 1, timeoutMs,
   };
   try {
-    return { harness: await harness.connect(connection), board: await board.connect(connection) };
+    const [byHarness, byBoard] = await Promise.all([harness.connect(connection), board.connect(connection)]);
+    return { harness: byHarness, board: byBoard };
   } finally {
     await server.stop();
   }
@@ -61,13 +68,16 @@ const both = (outcome: Partial<Outcome>): object => ({ harness: outcome, board: 
 describe.each([...hostileCases, ...protocolCases])('$title', ({ code, bad, good }) => {
   test(`is refused with ${code}`, async () => {
     expect(await visit(bad, code === 'ERR_TLS_TIMEOUT' ? SILENCE_MS : LIMIT_MS)).toMatchObject(both({ ok: false, code }));
+    refusedAsStated += 1;
   });
 
   test('is accepted without the defect, and a line comes back', async () => {
     expect(await visitOnce(good)).toMatchObject(both({ ok: true, received: good.answerBytes ?? LINE.length + 1 }));
+    acceptedAsStated += 1;
   });
 });
 
 test.each(goodCases)('$title: is accepted', async ({ scenario }) => {
   expect(await visit(scenario)).toMatchObject(both({ ok: true, received: scenario.answerBytes ?? LINE.length + 1 }));
+  acceptedAsStated += 1;
 });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 
 import { projectPath } from '../../host-sim/board/project-path.ts';
+import { recordEvidence } from '../evidence.ts';
 import { SignerHarness } from './signer-harness.ts';
 
 interface MacVectors {
@@ -34,4 +35,5 @@ test('every HMAC-SHA256 vector of Wycheproof comes out as it says', async () => 
   }
   expect(wrong).toEqual([]);
   expect(count).toBe(vectors.numberOfTests);
+  recordEvidence('wycheproof-hmac', count);
 });
