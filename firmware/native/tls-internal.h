@@ -84,6 +84,9 @@ struct tls {
   struct tls_failure failure;
 };
 
+/* tls-configure.c: frees what only a handshake needs: roots, and the client's chain and key. */
+void tls_free_credentials(struct tls *tls);
+
 /* tls-policy.c: versions, suites, groups, signatures, and the profile of certificates. */
 extern const mbedtls_x509_crt_profile tls_certificate_profile;
 void tls_apply_policy(mbedtls_ssl_config *config);
@@ -95,6 +98,9 @@ void tls_verification_init(struct tls_verification *verification, const char *ho
 int tls_verify(void *verification, mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
 enum tls_error tls_classify_flags(uint32_t flags);
 bool tls_is_ca(const mbedtls_x509_crt *certificate);
+
+/* tls-key-exchange.c: to be asked after the step that has taken the ServerKeyExchange. */
+bool tls_key_exchange_is_pinned(const mbedtls_ssl_context *ssl);
 
 /* tls-failure.c: each returns the error that it recorded, and the engine gives it for ever. */
 enum tls_error tls_fail(struct tls *tls, enum tls_error error, const char *text);

@@ -15,9 +15,16 @@ const LINE = 'ping';
 const LIMIT_MS = 20_000;
 const SILENCE_MS = 300;
 
-const fixture = useBoard('asan');
 let harness: Harness;
 let board: BoardClient;
+
+// Before the fixture's own, which would end the board.
+afterAll(async () => {
+  await harness.close();
+  await board.close();
+});
+
+const fixture = useBoard('asan');
 /** Cases that held, on the C harness and on the board alike. */
 let refusedAsStated = 0;
 let acceptedAsStated = 0;
