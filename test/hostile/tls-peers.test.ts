@@ -18,27 +18,23 @@ const SILENCE_MS = 300;
 let harness: Harness;
 let board: BoardClient;
 
-// Before the fixture's own, which would end the board.
-afterAll(async () => {
-  await harness.close();
-  await board.close();
-});
-
-const fixture = useBoard('asan');
 /** Cases that held, on the C harness and on the board alike. */
 let refusedAsStated = 0;
 let acceptedAsStated = 0;
 
-beforeAll(async () => {
-  harness = await Harness.start();
-  board = await BoardClient.start(fixture);
-});
-
+// Before the fixture's own, which would end the board.
 afterAll(async () => {
   await harness.close();
   await board.close();
   recordEvidence('tls-hostile-cases', refusedAsStated);
   recordEvidence('tls-good-cases', acceptedAsStated);
+});
+
+const fixture = useBoard('asan');
+
+beforeAll(async () => {
+  harness = await Harness.start();
+  board = await BoardClient.start(fixture);
 });
 
 interface Outcomes {
