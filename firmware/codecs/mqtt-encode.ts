@@ -4,7 +4,7 @@ import { isTopicFilter, isTopicName } from '../agent/mqtt/topic-name.ts';
 import { asBuffer } from './as-buffer.mjs';
 import { encodeUtf8 } from './utf8.ts';
 
-/** mqtt-packet cuts numbers and lengths to 16 bits without a word; what it would cut is refused here. */
+/** Numbers and lengths above 16 bits are refused here: they would be cut. */
 
 /** `packet` as mqtt-packet wants it. @throws RangeError, TypeError for a packet that MQTT cannot express. */
 export function toWire(packet: OutboundPacket): object {

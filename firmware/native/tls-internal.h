@@ -20,7 +20,7 @@
 #define TLS_SESSION_ENTRIES 2u
 #define TLS_BINDING_BYTES 32u
 
-/* A cached session. Bound to host, roots and client chain: Mbed TLS resumes without looking at any of them again. */
+/* A cached session. Bound to host, roots and client chain: resumption does not verify any of them again. */
 struct tls_session {
   uint8_t binding[TLS_BINDING_BYTES];
   uint8_t *blob; /* holds the master secret */

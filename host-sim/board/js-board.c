@@ -1,4 +1,4 @@
-/* Module `latchkey/board`: what only the virtual board has. And Math.random, which XS leaves unseeded. */
+/* Module `latchkey/board`: what only the virtual board has. And Math.random, seeded here. */
 #include <string.h>
 #include <sys/random.h>
 
