@@ -8,7 +8,7 @@ declare module 'latchkey/tls' {
     /** Client certificate chain, DER, leaf first; its key stays in `keySlot` of the signer's store. */
     readonly certificates?: readonly ArrayBuffer[];
     readonly keySlot?: number;
-    /** Offer a cached session for the same host and the same roots. Default true. */
+    /** Offer a cached session for the same host and the same roots, and keep the one that comes. Default true. */
     readonly resume?: boolean;
   }
   export interface TlsInfo {
@@ -25,7 +25,7 @@ declare module 'latchkey/tls' {
     constructor(options: TlsOptions);
     /** Ciphertext from the socket. Copied; throws ERR_TLS_PROTOCOL above MAX_TLS_INPUT waiting bytes. */
     feed(bytes: ArrayBuffer | Uint8Array): void;
-    /** Ciphertext for the socket, `undefined` when none waits. */
+    /** Ciphertext for the socket, `undefined` when none waits. `maxBytes` is 1 to 65536, here and in `read`. */
     take(maxBytes: number): ArrayBuffer | undefined;
     /** One step; true when the session is up. */
     handshake(): boolean;
