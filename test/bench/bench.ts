@@ -6,6 +6,7 @@ import { buildFirmwareForBoard } from '../../host-sim/simulation/firmware.ts';
 import { measureHeap } from './heap-rows.ts';
 import { measureHub } from './hub-rows.ts';
 import { measureImage } from './image-rows.ts';
+import { measureKeyTraces } from './key-rows.ts';
 import { measureMessage } from './message-rows.ts';
 import { measurePeak } from './peak-rows.ts';
 import { measureRefusal } from './refusal-rows.ts';
@@ -90,6 +91,7 @@ function groupsOf(size: Size): Readonly<Record<string, () => Promise<readonly Ro
     message: async () => measureMessage(await firmware(32)),
     heap: async () => measureHeap({ firmware: await firmware(32), lastRenewal: size.lastRenewal }),
     peak: async () => measurePeak({ ...(await firmware(32)), program: await buildBoard({ variant: 'stress', onProgress: say }) }),
+    keys: async () => measureKeyTraces(await firmware(32)),
     image: measureImage,
     hub: () => measureHub(size.hub),
     start: measureStart,

@@ -12,6 +12,7 @@ export const BUDGETS = {
   connectedHeapBytes: 64 * 1024,
   heapGrowthBytes: 0,
   secondStartMs: 3000,
+  keyTraces: 0,
 } as const;
 
 /** How long CONNECTs are counted after a refused renewal. */

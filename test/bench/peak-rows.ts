@@ -40,7 +40,7 @@ export async function measurePeak(stressed: BuiltFirmware): Promise<readonly Row
     return [
       {
         row: 'heap-peak',
-        what: 'its peak: a renewal with a full queue and a MAX_INBOUND packet',
+        what: 'peak of the XS heap: a renewal with a full queue and a MAX_INBOUND packet',
         unit: 'bytes',
         ...firstFigure('heap-peak'),
         measured: Math.max(full.peakHeapBytes, after.peakHeapBytes),

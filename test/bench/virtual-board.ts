@@ -39,6 +39,9 @@ export class VirtualBoard {
   /** The hub's side of each connection to it, plaintext, in the order in which TLS came up. */
   readonly streams: readonly Duplex[];
   readonly lines: BoardLine[] = [];
+  /** The device key, which the agent must not know. */
+  readonly key = createHash('sha256').update('latchkey bench').digest();
+  readonly deviceFolder: string;
   readonly #clock = new VirtualClock(VIRTUAL_START_MS);
   readonly #time: VirtualTime;
   readonly #board: ReturnType<typeof startDrivenBoard>;
@@ -60,13 +63,12 @@ export class VirtualBoard {
       streams.push(stream);
       accept(stream, peer);
     };
-    const primary = createHash('sha256').update('latchkey bench').digest();
-    side.hub.registry.add(this.identity, { keys: { primary, secondary: primary } });
+    side.hub.registry.add(this.identity, { keys: { primary: this.key, secondary: this.key } });
     const { services, places } = virtualServices(side, pki, this.#clock);
     this.#time = new VirtualTime(this.#clock, new VirtualNetwork(new Link({ clock: this.#clock, delayMs }), services));
     this.#folder = mkdtempSync(join(tmpdir(), 'latchkey-bench-virtual-'));
-    const device = join(this.#folder, 'device');
-    writeDeviceFolder(device, {
+    this.deviceFolder = join(this.#folder, 'device');
+    writeDeviceFolder(this.deviceFolder, {
       hub: HUB_NAME,
       deviceId: DEVICE_ID,
       port: places.hub.port,
@@ -77,11 +79,15 @@ export class VirtualBoard {
       payloadBytes: PAYLOAD_BYTES,
       ntp: places.ntp.map(({ address, port }) => `${address}:${port}`),
       date: `localhost:${places.date.port}`,
-      credential: { type: 'key', keyBase64: encodeKey(primary) },
+      credential: { type: 'key', keyBase64: encodeKey(this.key) },
     });
     const { program, preload, main } = firmware;
-    this.#board = startDrivenBoard({ program, preload, main, device, seed: SEED });
+    this.#board = startDrivenBoard({ program, preload, main, device: this.deviceFolder, seed: SEED });
     this.#handle = this.#time.addBoard(this.#board.channel, { onLine: (text) => this.#takeLine(parseBoardLine(text)) });
+  }
+
+  get pid(): number {
+    return this.#board.pid;
   }
 
   get nowMs(): number {
