@@ -77,6 +77,8 @@ test('mosquitto_pub that does not know the root refuses the hub', async () => {
   const args = client(await createToken());
   args[args.indexOf('--cafile') + 1] = join(folder, 'other', 'root.pem');
   const published = await run('mosquitto_pub', [...args, '-t', 'devices/dev1/messages/events/', '-m', 'x']);
-  expect(published).toMatchObject({ code: 1, stderr: expect.stringContaining('A TLS error occurred') });
+  expect(published.stderr).toContain('A TLS error occurred');
+  // MOSQ_ERR_TLS, or its general error: which one depends on whether it sees its own alert or the closed socket first.
+  expect([1, 8]).toContain(published.code);
   expect(await hub.waitFor('tlsFailed')).toMatchObject({ code: expect.stringMatching(/UNKNOWN_CA|DECRYPT_ERROR/) });
 });
