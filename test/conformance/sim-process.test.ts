@@ -42,7 +42,14 @@ function boardsOf(pid: number | undefined): number[] {
   return children.filter((child) => argumentsOf(child).includes('--device'));
 }
 
-const argumentsOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+/** Empty for a process that has ended since it was listed. */
+function argumentsOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
 
 /** A zombie has ended: whoever inherited it has not looked yet. */
 function isAlive(pid: number): boolean {
@@ -122,6 +129,7 @@ test.each([[['--json']], [[]]])('a piped run %j shows neither keys nor signature
   const program = start(['sim', '--port', '0', '--duration', '8s', '--token-ttl', '5s', '--keep', folder, ...flags]);
   await until('the board runs', () => (program.child.exitCode === null ? boardsOf(program.child.pid).length > 0 : true));
   const argumentsOfBoard = boardsOf(program.child.pid).map(argumentsOf).join();
+  expect(argumentsOfBoard).not.toBe('');
   expect(await program.exited).toBe(0);
   const keyFile = readFileSync(join(folder, 'sim-1', 'keys.bin'));
   // key-file.h: 8 bytes of magic, 1 of count, 6 of header, then the key.
