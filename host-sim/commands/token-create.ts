@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Command } from 'commander';
 import { encodeResource, expiryOf, formatSasToken } from '../../firmware/agent/sas-token.ts';
 import { checkMachineClock } from '../hub/machine-clock.ts';
-import { decodeKey } from '../hub/symmetric-key.ts';
+import { decodeKey } from '../hub/access/symmetric-key.ts';
 import { printLine, type CliContext } from '../terminal/cli-context.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { ConnectionString } from '../terminal/connection-string.ts';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { HubError } from '../hub/hub-error.ts';
-import { describeSasRefusal } from '../hub/sas-refusals.ts';
-import { decodePercentOnce, parseSasToken, type SasFields } from '../hub/sas-token.ts';
-import { digestToken } from '../hub/sas.ts';
+import { describeSasRefusal } from '../hub/access/sas-refusals.ts';
+import { decodePercentOnce, parseSasToken, type SasFields } from '../hub/access/sas-token.ts';
+import { digestToken } from '../hub/access/sas.ts';
 import { printJson, printLine, type CliContext } from '../terminal/cli-context.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { formatDuration } from '../terminal/duration.ts';

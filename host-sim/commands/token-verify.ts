@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { parseResource } from '../hub/resource-scope.ts';
-import { describeSasRefusal } from '../hub/sas-refusals.ts';
-import { verifySas, type Permission, type SasVerdict } from '../hub/sas.ts';
-import { generateKeyPair } from '../hub/symmetric-key.ts';
+import { parseResource } from '../hub/access/resource-scope.ts';
+import { describeSasRefusal } from '../hub/access/sas-refusals.ts';
+import { verifySas, type Permission, type SasVerdict } from '../hub/access/sas.ts';
+import { generateKeyPair } from '../hub/access/symmetric-key.ts';
 import { printJson, printLine, type CliContext } from '../terminal/cli-context.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { ConnectionString } from '../terminal/connection-string.ts';

@@ -1,5 +1,5 @@
 import type { Identity } from './identity.ts';
-import type { ConnectRefusal } from './connect-rules.ts';
+import type { ConnectRefusal } from './mqtt/connect-rules.ts';
 
 /** Why a connection of a client ended. */
 export type DisconnectReason =

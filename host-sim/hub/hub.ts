@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
-import { decideConnect, type ConnectDenial, type ConnectGrant } from './connect-rules.ts';
-import { Connection, type ConnectionHost } from './connection.ts';
+import { decideConnect, type ConnectDenial, type ConnectGrant } from './mqtt/connect-rules.ts';
+import { Connection, type ConnectionHost } from './mqtt/connection.ts';
 import type { HubEvent, HubEventBody } from './events.ts';
 import { HubError } from './hub-error.ts';
 import { formatClientId, type Identity } from './identity.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_LIMITS, type HubLimits } from './limits.ts';
 import { listenTls, type ListenOptions, type Listener } from './listen.ts';
-import type { Registry, RegistryChange } from './registry.ts';
-import { Session } from './session.ts';
-import { generateKeyPair } from './symmetric-key.ts';
+import type { Registry, RegistryChange } from './registry/registry.ts';
+import { Session } from './mqtt/session.ts';
+import { generateKeyPair } from './access/symmetric-key.ts';
 import type { Clock } from '../time/clock.ts';
 
 export interface HubOptions {

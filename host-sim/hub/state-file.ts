@@ -2,10 +2,10 @@ import * as nodeFs from 'node:fs';
 import { dirname } from 'node:path';
 import { HubError } from './hub-error.ts';
 import { isIdentityName } from './identity.ts';
-import type { Policy } from './policies.ts';
-import type { RegisteredIdentity, Registry, RegistryContents } from './registry.ts';
-import type { Permission } from './sas.ts';
-import { decodeKey, encodeKey, type KeyPair } from './symmetric-key.ts';
+import type { Policy } from './access/policies.ts';
+import type { RegisteredIdentity, Registry, RegistryContents } from './registry/registry.ts';
+import type { Permission } from './access/sas.ts';
+import { decodeKey, encodeKey, type KeyPair } from './access/symmetric-key.ts';
 
 /** The calls that write a state file; a test puts a full disk here. */
 export type StateFileSystem = Pick<

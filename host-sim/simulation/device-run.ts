@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeKey } from '../hub/symmetric-key.ts';
+import { decodeKey } from '../hub/access/symmetric-key.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { DeviceConnectionString } from '../terminal/connection-string.ts';
 import { realClock } from '../time/real-clock.ts';

@@ -1,10 +1,10 @@
-import { DateServer } from '../hub/date-server.ts';
+import { DateServer } from '../hub/time-servers/date-server.ts';
 import { createHub, type Hub } from '../hub/hub.ts';
 import { Ledger } from '../hub/ledger.ts';
 import { DEFAULT_LIMITS } from '../hub/limits.ts';
 import { createTlsServer, listenTls, type Listener, type TlsSink } from '../hub/listen.ts';
-import { answerNtp, openNtpServer, type NtpServer } from '../hub/ntp-server.ts';
-import { Registry } from '../hub/registry.ts';
+import { answerNtp, openNtpServer, type NtpServer } from '../hub/time-servers/ntp-server.ts';
+import { Registry } from '../hub/registry/registry.ts';
 import type { HubEvent } from '../hub/events.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Endpoint, VirtualServices } from '../time/virtual-network.ts';

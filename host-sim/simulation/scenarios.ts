@@ -1,5 +1,5 @@
 import type { Hub } from '../hub/hub.ts';
-import { generateKeyPair } from '../hub/symmetric-key.ts';
+import { generateKeyPair } from '../hub/access/symmetric-key.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Link } from '../time/link.ts';
 import type { Random } from '../time/seeded-random.ts';

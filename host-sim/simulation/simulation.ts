@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkMachineClock } from '../hub/machine-clock.ts';
-import { encodeKey, generateKeyPair, type KeyPair } from '../hub/symmetric-key.ts';
+import { encodeKey, generateKeyPair, type KeyPair } from '../hub/access/symmetric-key.ts';
 import { seededRandom } from '../time/seeded-random.ts';
 import { DeviceRecord } from './board-events.ts';
 import { writeDeviceFolder } from './device-folder.ts';

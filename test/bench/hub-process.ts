@@ -2,8 +2,8 @@
 import { createInterface } from 'node:readline';
 
 import { createHub } from '../../host-sim/hub/hub.ts';
-import { Registry } from '../../host-sim/hub/registry.ts';
-import { encodeKey } from '../../host-sim/hub/symmetric-key.ts';
+import { Registry } from '../../host-sim/hub/registry/registry.ts';
+import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import { HUB_NAME, SERVER_NAMES } from '../../host-sim/simulation/hub-side.ts';
 import { openLocalPki } from '../../host-sim/simulation/local-pki.ts';
 import { realClock } from '../../host-sim/time/real-clock.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { encodeKey } from '../../host-sim/hub/symmetric-key.ts';
+import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { Hub } from '../../host-sim/hub/hub.ts';
 import { createHubSide, HUB_NAME, openServices, SERVER_NAMES, type ListeningServices } from '../../host-sim/simulation/hub-side.ts';
 import { openLocalPki, type LocalPki } from '../../host-sim/simulation/local-pki.ts';

@@ -1,4 +1,4 @@
-import { generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { BuiltFirmware } from '../../host-sim/simulation/firmware.ts';
 import { realClock } from '../../host-sim/time/real-clock.ts';
 import { startAgent } from './agent-client.ts';

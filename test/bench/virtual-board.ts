@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 
 import { isReport, parseBoardLine, startDrivenBoard, type BoardLine, type BoardReport } from '../../host-sim/board/board.ts';
 import type { Hub } from '../../host-sim/hub/hub.ts';
-import { encodeKey } from '../../host-sim/hub/symmetric-key.ts';
+import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import { writeDeviceFolder } from '../../host-sim/simulation/device-folder.ts';
 import type { BuiltFirmware } from '../../host-sim/simulation/firmware.ts';
 import { createHubSide, HUB_NAME, SERVER_NAMES, virtualServices } from '../../host-sim/simulation/hub-side.ts';

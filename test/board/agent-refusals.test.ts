@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 
-import { answerNtp } from '../../host-sim/hub/ntp-server.ts';
+import { answerNtp } from '../../host-sim/hub/time-servers/ntp-server.ts';
 import { HUB_NAME } from '../fakes/agent-board-device.ts';
 import { MqttPeer } from '../fakes/agent-board-peer.ts';
 import { createTestPki } from '../fakes/agent-board-pki.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SharedAccessSignature } from 'azure-iot-device';
-import { encodeKey } from '../../host-sim/hub/symmetric-key.ts';
+import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import { runCommandLine, type CliRun } from '../fakes/cli-run.ts';
 import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
 

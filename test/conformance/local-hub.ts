@@ -1,7 +1,7 @@
 import { createDevelopmentPki, type DevelopmentPki } from '../../certs/development-pki.ts';
 import type { HubEvent, HubEventName } from '../../host-sim/hub/events.ts';
 import { createHub, type Hub, type HubOptions } from '../../host-sim/hub/hub.ts';
-import { Registry } from '../../host-sim/hub/registry.ts';
+import { Registry } from '../../host-sim/hub/registry/registry.ts';
 import { realClock } from '../../host-sim/time/real-clock.ts';
 
 export const HUB_NAME = 'conformance-hub.azure-devices.net';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createDevelopmentPki, saveDevelopmentPki } from '../../certs/development-pki.ts';
-import { encodeKey, generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { encodeKey, generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 import { HubProgram, latchkey, run } from './program.ts';
 import { recordEvidence } from '../evidence.ts';
 

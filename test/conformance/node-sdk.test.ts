@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Message, ModuleClient } from 'azure-iot-device';
 import { Mqtt } from 'azure-iot-device-mqtt';
 import type { Identity } from '../../host-sim/hub/identity.ts';
-import { encodeKey } from '../../host-sim/hub/symmetric-key.ts';
+import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
 import { recordEvidence } from '../evidence.ts';
 

@@ -3,9 +3,9 @@ import { expect, test } from '@jest/globals';
 import { SharedAccessSignature as CommonSignature } from 'azure-iot-common';
 import { SharedAccessSignature as DeviceSignature } from 'azure-iot-device';
 import { resourceSegments, type Identity } from '../../host-sim/hub/identity.ts';
-import { Registry } from '../../host-sim/hub/registry.ts';
-import { verifySas, type SasVerdict } from '../../host-sim/hub/sas.ts';
-import { encodeKey, generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { Registry } from '../../host-sim/hub/registry/registry.ts';
+import { verifySas, type SasVerdict } from '../../host-sim/hub/access/sas.ts';
+import { encodeKey, generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 import { recordEvidence } from '../evidence.ts';
 
 const HUB = 'myhub.azure-devices.net';

@@ -3,7 +3,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 
 import type { DevelopmentPki } from '../../certs/development-pki.ts';
-import { answerNtp } from '../../host-sim/hub/ntp-server.ts';
+import { answerNtp } from '../../host-sim/hub/time-servers/ntp-server.ts';
 import type { VirtualSocket } from '../../host-sim/time/virtual-socket.ts';
 import { HUB_NAME, type DeviceSettings } from '../fakes/agent-board-device.ts';
 import { MqttPeer } from '../fakes/agent-board-peer.ts';

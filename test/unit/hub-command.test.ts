@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SharedAccessSignature } from 'azure-iot-common';
-import { parseDeviceOption } from '../../host-sim/hub/device-option.ts';
+import { parseDeviceOption } from '../../host-sim/hub/registry/device-option.ts';
 import { checkMachineClock } from '../../host-sim/hub/machine-clock.ts';
-import { encodeKey, generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { encodeKey, generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 import { runCli } from '../../host-sim/cli.ts';
 import { HubProgram, type Ending, type RunOptions } from '../conformance/program.ts';
 

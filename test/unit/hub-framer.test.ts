@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { generate } from 'mqtt-packet';
-import { Framer } from '../../host-sim/hub/framer.ts';
+import { Framer } from '../../host-sim/hub/mqtt/framer.ts';
 
 const MAX_BYTES = 4_096;
 const PACKETS = [

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { generate } from 'mqtt-packet';
-import { PacketReader } from '../../host-sim/hub/packet-reader.ts';
+import { PacketReader } from '../../host-sim/hub/mqtt/packet-reader.ts';
 import { HubBench, publish } from './hub-peer.ts';
 
 const read = (hex: string): ReturnType<PacketReader['read']> => new PacketReader().read(Buffer.from(hex, 'hex'));

@@ -4,8 +4,8 @@ import { generate, parser, type IConnectPacket, type Packet } from 'mqtt-packet'
 import type { HubEvent, HubEventName } from '../../host-sim/hub/events.ts';
 import { createHub, type Hub, type HubOptions } from '../../host-sim/hub/hub.ts';
 import type { Identity } from '../../host-sim/hub/identity.ts';
-import { Registry } from '../../host-sim/hub/registry.ts';
-import type { KeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { Registry } from '../../host-sim/hub/registry/registry.ts';
+import type { KeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 import { VirtualClock } from '../../host-sim/time/virtual-clock.ts';
 
 export const HUB_NAME = 'myhub.azure-devices.net';

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { formatClientId, parseClientId } from '../../host-sim/hub/identity.ts';
-import { Registry, type RegistryChange } from '../../host-sim/hub/registry.ts';
-import { decodeKey, encodeKey, generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { Registry, type RegistryChange } from '../../host-sim/hub/registry/registry.ts';
+import { decodeKey, encodeKey, generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 
 test('a new registry has the policies that every IoT Hub starts with, each with two keys of its own', () => {
   const { policies, identities } = new Registry().contents();

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { HubError } from '../../host-sim/hub/hub-error.ts';
-import { Registry } from '../../host-sim/hub/registry.ts';
+import { Registry } from '../../host-sim/hub/registry/registry.ts';
 import { keepState, loadState, parseState, saveState, type StateFileSystem } from '../../host-sim/hub/state-file.ts';
-import { encodeKey, generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { encodeKey, generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 
 let folder: string;
 let path: string;

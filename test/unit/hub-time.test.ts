@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { keepAliveWaitMs } from '../../host-sim/hub/limits.ts';
-import { generateKeyPair } from '../../host-sim/hub/symmetric-key.ts';
+import { generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 import { HubBench, publish } from './hub-peer.ts';
 
 const TELEMETRY = 'devices/dev1/messages/events/';

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { covers, parseResource } from '../../host-sim/hub/resource-scope.ts';
-import { digestToken, verifySas, type Permission, type SasKeyring, type SasVerdict, type SignSas } from '../../host-sim/hub/sas.ts';
+import { covers, parseResource } from '../../host-sim/hub/access/resource-scope.ts';
+import { digestToken, verifySas, type Permission, type SasKeyring, type SasVerdict, type SignSas } from '../../host-sim/hub/access/sas.ts';
 
 const HUB = 'MyHub.azure-devices.net';
 const NOW_SECONDS = 1_800_000_000;

@@ -1,4 +1,4 @@
-import { decodePercentOnce } from './sas-token.ts';
+import { decodePercentOnce } from '../access/sas-token.ts';
 
 /** The properties of a message, decoded. Both records have no prototype. */
 export interface MessageProperties {

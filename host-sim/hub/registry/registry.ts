@@ -1,7 +1,7 @@
-import { HubError } from './hub-error.ts';
-import { formatClientId, isIdentityName, type Identity } from './identity.ts';
-import { createDefaultPolicies, type Policy } from './policies.ts';
-import { generateKeyPair, type KeyPair } from './symmetric-key.ts';
+import { HubError } from '../hub-error.ts';
+import { formatClientId, isIdentityName, type Identity } from '../identity.ts';
+import { createDefaultPolicies, type Policy } from '../access/policies.ts';
+import { generateKeyPair, type KeyPair } from '../access/symmetric-key.ts';
 
 /** A device or module that the hub knows. A module is enabled as its device is. */
 export interface RegisteredIdentity extends Identity {

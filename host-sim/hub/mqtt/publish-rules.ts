@@ -1,6 +1,6 @@
 import type { IConnectPacket, IPublishPacket } from 'mqtt-packet';
-import type { DisconnectReason } from './events.ts';
-import { telemetryPrefix, type Identity } from './identity.ts';
+import type { DisconnectReason } from '../events.ts';
+import { telemetryPrefix, type Identity } from '../identity.ts';
 import { parsePropertyBag, type MessageProperties } from './property-bag.ts';
 
 /** A message to the hub that is allowed. */

@@ -1,6 +1,6 @@
 import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
-import type { DisconnectReason, HubEventBody } from './events.ts';
-import type { Identity } from './identity.ts';
+import type { DisconnectReason, HubEventBody } from '../events.ts';
+import type { Identity } from '../identity.ts';
 import type { ClientPacket } from './packet-reader.ts';
 import { PublishRules, type DeviceRequest, type Telemetry } from './publish-rules.ts';
 import type { Session } from './session.ts';

@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
 import type { IConnectPacket } from 'mqtt-packet';
-import type { Clock } from '../time/clock.ts';
+import type { Clock } from '../../time/clock.ts';
 import { CONNACK_ACCEPTED, CONNACK_PROTOCOL_VERSION, type ConnectDenial, type ConnectGrant } from './connect-rules.ts';
 import { ConnectedClient } from './connected-client.ts';
-import type { DisconnectReason, HubEventBody } from './events.ts';
+import type { DisconnectReason, HubEventBody } from '../events.ts';
 import { Framer } from './framer.ts';
-import { keepAliveWaitMs, type HubLimits } from './limits.ts';
+import { keepAliveWaitMs, type HubLimits } from '../limits.ts';
 import { PacketReader, type MalformedPacket } from './packet-reader.ts';
 import { PacketWriter } from './packet-writer.ts';
-import { digestToken } from './sas.ts';
+import { digestToken } from '../access/sas.ts';
 import type { Session } from './session.ts';
 
 /** What a connection asks of its hub. */

@@ -1,6 +1,6 @@
-import { HubError } from './hub-error.ts';
-import { isIdentityName, parseClientId, type Identity } from './identity.ts';
-import { decodeKey } from './symmetric-key.ts';
+import { HubError } from '../hub-error.ts';
+import { isIdentityName, parseClientId, type Identity } from '../identity.ts';
+import { decodeKey } from '../access/symmetric-key.ts';
 
 /** A device or module from the command line; without a key one is generated. */
 export interface DeviceOption {

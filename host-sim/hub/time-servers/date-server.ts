@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../time/clock.ts';
+import type { Clock } from '../../time/clock.ts';
 
 /** Enough for any request line and headers of a client that wants the date; more is answered 431. */
 const MAX_REQUEST_BYTES = 8_192;

@@ -1,10 +1,10 @@
 import type { IConnectPacket } from 'mqtt-packet';
-import { parseClientId, resourceSegments, type Identity } from './identity.ts';
+import { parseClientId, resourceSegments, type Identity } from '../identity.ts';
 import { decideWill, type Will } from './publish-rules.ts';
-import type { Registry } from './registry.ts';
-import { describeSasRefusal } from './sas-refusals.ts';
-import { verifySas, type Permission, type SasRefusal, type SignSas } from './sas.ts';
-import type { KeyPair } from './symmetric-key.ts';
+import type { Registry } from '../registry/registry.ts';
+import { describeSasRefusal } from '../access/sas-refusals.ts';
+import { verifySas, type Permission, type SasRefusal, type SignSas } from '../access/sas.ts';
+import type { KeyPair } from '../access/symmetric-key.ts';
 
 export type ConnectRefusal =
   | SasRefusal

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { HubError } from './hub-error.ts';
+import { HubError } from '../hub-error.ts';
 
 /** The two keys of a device, module or policy: either opens it, so that one can be replaced while the other is in use. */
 export interface KeyPair {

@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { explainListenError, LOOPBACK } from './listen.ts';
+import { explainListenError, LOOPBACK } from '../listen.ts';
 
 /** @see RFC 5905, 7.3: the header, without extensions. */
 const PACKET_BYTES = 48;

@@ -1,4 +1,4 @@
-import { resourceSegments, type Identity } from './identity.ts';
+import { resourceSegments, type Identity } from '../identity.ts';
 
 /** SUBACK return codes, MQTT 3.1.1, 3.9.3. */
 export type GrantedQos = 0 | 1 | 128;
