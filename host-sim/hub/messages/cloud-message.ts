@@ -25,6 +25,8 @@ export interface QueuedMessage extends OutgoingCloudMessage {
   readonly messageId: string;
   readonly ack: Acknowledgement;
   readonly expiryMs: number;
+  /** Whether its sender asked for an expiry: only then the device is told. */
+  readonly expiryIsSet: boolean;
   readonly enqueuedMs: number;
   /** From 1, in the order in which messages came to the hub. */
   readonly sequenceNumber: number;

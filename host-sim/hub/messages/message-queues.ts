@@ -81,6 +81,7 @@ export class MessageQueues implements Durable {
       messageId: message.messageId ?? '',
       ack: message.ack ?? 'none',
       expiryMs: Math.min(message.expiryMs ?? nowMs + this.#limits.defaultTtlMs, nowMs + this.#limits.maxTtlMs),
+      expiryIsSet: message.expiryMs !== undefined,
       enqueuedMs: nowMs,
       sequenceNumber: this.#lastSequenceNumber,
       deliveryCount: 0,
