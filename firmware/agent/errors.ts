@@ -4,8 +4,9 @@
  * - `ERR_PROTOCOL`: a peer sent bytes that its protocol forbids.
  * - `ERR_PROPERTY`: a message property that cannot travel in a topic.
  * - `ERR_MESSAGE_SIZE`: a message larger than IoT Hub takes.
+ * - `ERR_REPORTED`: reported properties that IoT Hub would refuse.
  */
-export type ErrorCode = 'ERR_CONFIG' | 'ERR_PROTOCOL' | 'ERR_PROPERTY' | 'ERR_MESSAGE_SIZE';
+export type ErrorCode = 'ERR_CONFIG' | 'ERR_PROTOCOL' | 'ERR_PROPERTY' | 'ERR_MESSAGE_SIZE' | 'ERR_REPORTED';
 
 /** The one error class of the agent. Its text never holds a secret. */
 export class LatchkeyError extends Error {

@@ -1,0 +1,236 @@
+import {
+  ACTIONS,
+  AFTER_ELEMENT,
+  AFTER_MEMBER,
+  BEGIN_ESCAPE,
+  BEGIN_NAME,
+  BEGIN_SCALAR,
+  BEGIN_STRING,
+  CLOSE,
+  COLON,
+  DONE,
+  END_LITERAL,
+  END_NUMBER,
+  END_STRING,
+  ESCAPE,
+  FIRST_ELEMENT,
+  FIRST_NAME,
+  isInsideCharacter,
+  isInsidePair,
+  isWholeNumberState,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  SCALAR,
+  STRING,
+  TRANSITIONS,
+  VALUE,
+} from './json-grammar.ts';
+import type { JsonRefusal } from './json-refusal.ts';
+
+/** The kinds of the levels are the bits of one integer. */
+export const MAX_SCANNED_DEPTH = 32;
+
+/** What `next` found; `mark` and `depth` belong to it. Numbers, as this is a parser of bytes. */
+export const MORE = 0;
+/** `mark` is the index of the name's first byte, escapes as they came. */
+export const NAME_BEGAN = 1;
+/** `mark` is the index of the quotation mark behind it. */
+export const NAME_ENDED = 2;
+/** `mark` is the index of the value's first byte, which is `first`. */
+export const VALUE_BEGAN = 3;
+/** `mark` is the index behind its last byte. */
+export const VALUE_ENDED = 4;
+/** `refusal` says why, now and for ever. */
+export const REFUSED = 5;
+
+export type ScanEvent = typeof MORE | typeof NAME_BEGAN | typeof NAME_ENDED | typeof VALUE_BEGAN | typeof VALUE_ENDED | typeof REFUSED;
+
+export interface ScannerOptions {
+  /** At most `MAX_SCANNED_DEPTH`. */
+  readonly maxDepth: number;
+  /** Members and elements of all levels, and the root; default no limit. */
+  readonly maxMembers?: number | undefined;
+  /** Characters of a number; default no limit. */
+  readonly maxNumberBytes?: number | undefined;
+  /** Names up to this depth are told: those of the root object are at depth 1. Default 0, none. */
+  readonly namesTo?: number | undefined;
+  /** Values up to this depth are told: the root is at depth 0. Default -1, none. */
+  readonly valuesTo?: number | undefined;
+}
+
+/**
+ * Checks one JSON value that comes in pieces of any size, and tells where names and values begin and end. It holds nothing of
+ * what passes and makes no object for it: `feed` a piece, then call `next` until it says `MORE`; after the last piece `end`.
+ */
+export class JsonScanner {
+  /** Of the event, in the piece that was fed. */
+  mark = 0;
+  /** Open objects and arrays around the name or value of the event. */
+  depth = 0;
+  /** First byte of the value that began. */
+  first = 0;
+  /** Whether the name that ended holds an escape. */
+  escaped = false;
+  refusal: JsonRefusal | undefined;
+
+  readonly #maxDepth: number;
+  readonly #maxMembers: number;
+  readonly #maxNumberBytes: number;
+  readonly #namesTo: number;
+  readonly #valuesTo: number;
+  #bytes: Uint8Array | undefined;
+  #at = 0;
+  #state = VALUE;
+  #inName = false;
+  /** One bit for each open level, the innermost last: 1 is an object. */
+  #levels = 0;
+  #members = 0;
+  /** Bytes before the piece, and where the number began. */
+  #before = 0;
+  #numberBegan = 0;
+  #depth = 0;
+
+  /** @throws RangeError */
+  constructor(options: ScannerOptions) {
+    const { maxDepth, maxMembers = Infinity, maxNumberBytes = Infinity, namesTo = 0, valuesTo = -1 } = options;
+    if (!Number.isInteger(maxDepth) || maxDepth < 0 || maxDepth > MAX_SCANNED_DEPTH) {
+      throw new RangeError(`maxDepth: expected 0 to ${MAX_SCANNED_DEPTH}, got ${maxDepth}`);
+    }
+    this.#maxDepth = maxDepth;
+    this.#maxMembers = maxMembers;
+    this.#maxNumberBytes = maxNumberBytes;
+    this.#namesTo = namesTo;
+    this.#valuesTo = valuesTo;
+  }
+
+  /** @throws TypeError while the piece before is not used up. */
+  feed(bytes: Uint8Array): void {
+    if (this.#bytes !== undefined) throw new TypeError('feed: call next() until it says MORE first');
+    this.#bytes = bytes;
+    this.#at = 0;
+  }
+
+  next(): ScanEvent {
+    if (this.refusal !== undefined) return REFUSED;
+    const bytes = this.#bytes;
+    if (bytes === undefined) return MORE;
+    const end = bytes.length;
+    let at = this.#at;
+    let state = this.#state;
+    while (at < end) {
+      const entry = TRANSITIONS[(state << 8) | bytes[at]!]!;
+      if (entry < ACTIONS) {
+        state = entry;
+        at++;
+        continue;
+      }
+      this.#at = at;
+      this.#state = state;
+      const event = this.#act(entry, bytes[at]!);
+      if (event !== MORE) return event;
+      at = this.#at;
+      state = this.#state;
+    }
+    this.#state = state;
+    this.#before += end;
+    this.#at = 0;
+    this.#bytes = undefined;
+    return MORE;
+  }
+
+  /** Says that no byte follows; returns why that is no JSON value, or nothing. */
+  end(): JsonRefusal | undefined {
+    if (this.refusal !== undefined) return this.refusal;
+    if (this.#depth === 0 && isWholeNumberState(this.#state) && !this.#isLongNumber()) this.#state = DONE;
+    if (this.#state !== DONE) this.refusal ??= 'ERR_JSON_TRUNCATED';
+    return this.refusal;
+  }
+
+  #act(action: number, byte: number): ScanEvent {
+    switch (action) {
+      case BEGIN_NAME:
+        this.#inName = true;
+        this.escaped = false;
+        this.#state = STRING;
+        this.mark = ++this.#at;
+        return this.#tell(NAME_BEGAN, this.#namesTo);
+      case BEGIN_STRING:
+        return this.#beginValue(byte, STRING);
+      case BEGIN_ESCAPE:
+        this.escaped = true;
+        this.#state = ESCAPE;
+        this.#at++;
+        return MORE;
+      case END_STRING:
+        if (!this.#inName) return this.#endValue(1);
+        this.#inName = false;
+        this.#state = COLON;
+        this.mark = this.#at++;
+        return this.#tell(NAME_ENDED, this.#namesTo);
+      case BEGIN_SCALAR:
+        this.#numberBegan = this.#before + this.#at;
+        return this.#beginValue(byte, TRANSITIONS[(SCALAR << 8) | byte]!);
+      case END_NUMBER:
+        return this.#isLongNumber() ? REFUSED : this.#endValue(0);
+      case END_LITERAL:
+        return this.#endValue(1);
+      case OPEN_OBJECT:
+      case OPEN_ARRAY:
+        return this.#open(byte, action === OPEN_OBJECT);
+      case CLOSE:
+        this.#depth--;
+        this.#levels >>>= 1;
+        return this.#endValue(1);
+      default:
+        return this.#refuse(this.#refusalOf(byte));
+    }
+  }
+
+  #open(byte: number, isObject: boolean): ScanEvent {
+    const event = this.#beginValue(byte, isObject ? FIRST_NAME : FIRST_ELEMENT);
+    if (event === REFUSED) return event;
+    if (this.#depth === this.#maxDepth) return this.#refuse('ERR_JSON_DEPTH');
+    this.#levels = (this.#levels << 1) | (isObject ? 1 : 0);
+    this.#depth++;
+    return event;
+  }
+
+  #beginValue(byte: number, state: number): ScanEvent {
+    if (++this.#members > this.#maxMembers) return this.#refuse('ERR_JSON_MEMBERS');
+    this.first = byte;
+    this.#state = state;
+    this.mark = this.#at++;
+    return this.#tell(VALUE_BEGAN, this.#valuesTo);
+  }
+
+  /** `consumed`: whether the byte belongs to the value. */
+  #endValue(consumed: 0 | 1): ScanEvent {
+    this.#state = this.#depth === 0 ? DONE : (this.#levels & 1) === 1 ? AFTER_MEMBER : AFTER_ELEMENT;
+    this.#at += consumed;
+    this.mark = this.#at;
+    return this.#tell(VALUE_ENDED, this.#valuesTo);
+  }
+
+  #tell(event: ScanEvent, deepest: number): ScanEvent {
+    this.depth = this.#depth;
+    return this.#depth <= deepest ? event : MORE;
+  }
+
+  #isLongNumber(): boolean {
+    if (this.#before + this.#at - this.#numberBegan <= this.#maxNumberBytes) return false;
+    this.#refuse('ERR_JSON_NUMBER');
+    return true;
+  }
+
+  #refusalOf(byte: number): JsonRefusal {
+    const state = this.#state;
+    if (isInsideCharacter(state) || (state === STRING && byte >= 0x80)) return 'ERR_JSON_UTF8';
+    return isInsidePair(state) ? 'ERR_JSON_SURROGATE' : 'ERR_JSON_SYNTAX';
+  }
+
+  #refuse(refusal: JsonRefusal): typeof REFUSED {
+    this.refusal = refusal;
+    this.#bytes = undefined;
+    return REFUSED;
+  }
+}
