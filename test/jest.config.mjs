@@ -3,7 +3,9 @@ export default {
   rootDir: '..',
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  transform: { '\\.(ts|mjs)$': '<rootDir>/test/esbuild-transform.cjs' },
+  // jose, who judges root bundles, is published as ES modules only.
+  transform: { '\\.(ts|mjs)$|/node_modules/jose/.*\\.js$': '<rootDir>/test/esbuild-transform.cjs' },
+  transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   moduleFileExtensions: ['ts', 'mjs', 'js', 'cjs', 'json', 'node'],
   testTimeout: 60_000,
   maxWorkers: 2,

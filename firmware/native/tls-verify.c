@@ -10,24 +10,10 @@
 
 #include "mbedtls/oid.h"
 
+#include "certificate-time.h"
 #include "compute-units.h"
 #include "tls-internal.h"
 #include "tls-name.h"
-
-#define DAYS_PER_ERA 146097 /* 400 years */
-
-/* Days since 1970-01-01 of a Gregorian date, without time_t: that ends in 2038 on 32-bit Linux. */
-static int64_t days_from_civil(int year, int month, int day) {
-  const int64_t y = month <= 2 ? year - 1 : year;
-  const int64_t era = y / 400;
-  const int64_t year_of_era = y - era * 400;
-  const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  return era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
-static int64_t unix_seconds(const mbedtls_x509_time *time) {
-  return ((days_from_civil(time->year, time->mon, time->day) * 24 + time->hour) * 60 + time->min) * 60 + time->sec;
-}
 
 bool tls_is_ca(const mbedtls_x509_crt *certificate) {
   return certificate->MBEDTLS_PRIVATE(ca_istrue) != 0;
@@ -110,7 +96,7 @@ int tls_verify(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t
     *flags |= MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
   }
 
-  const int64_t not_after_s = unix_seconds(&certificate->valid_to);
+  const int64_t not_after_s = certificate_unix_seconds(&certificate->valid_to);
   if (not_after_s < verification->not_after_s) verification->not_after_s = not_after_s;
 
   enum tls_error error = tls_classify_flags(*flags);

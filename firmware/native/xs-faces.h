@@ -12,7 +12,8 @@
 
 /* Names of properties that the natives use: a port that shares its machine interns them before, so that clones need no new key. */
 #define NATIVE_PROPERTY_NAMES \
-  "Error", "code", "host", "roots", "certificates", "keySlot", "resume", "length", "version", "cipher", "resumed"
+  "Error", "code", "host", "roots", "certificates", "keySlot", "resume", "length", "version", "cipher", "resumed", \
+  "sha256", "notBeforeSeconds", "notAfterSeconds"
 
 void xs_tls_destructor(void *data);
 void xs_tls_constructor(xsMachine *the);
@@ -31,5 +32,11 @@ void xs_signer_signSas(xsMachine *the);
 void xs_signer_derive(xsMachine *the);
 void xs_signer_erase(xsMachine *the);
 void xs_signer_backend(xsMachine *the);
+
+void xs_verify_openBundle(xsMachine *the);
+void xs_verify_confirmBundle(xsMachine *the);
+void xs_verify_verifyEs256(xsMachine *the);
+void xs_verify_sha256(xsMachine *the);
+void xs_verify_readCertificate(xsMachine *the);
 
 #endif

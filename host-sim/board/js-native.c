@@ -1,4 +1,4 @@
-/* Modules `latchkey/tls` and `latchkey/signer`: the faces of firmware/native. */
+/* Modules `latchkey/tls`, `latchkey/signer` and `latchkey/verify`: the faces of firmware/native. */
 #include "call.h"
 #include "natives.h"
 #include "xs-faces.h"
@@ -31,4 +31,12 @@ void signer_module(xsMachine *the, xsSlot *module) {
   native_method(the, module, "derive", xs_signer_derive, 3);
   native_method(the, module, "erase", xs_signer_erase, 1);
   native_method(the, module, "backend", xs_signer_backend, 1);
+}
+
+void verify_module(xsMachine *the, xsSlot *module) {
+  native_method(the, module, "openBundle", xs_verify_openBundle, 3);
+  native_method(the, module, "confirmBundle", xs_verify_confirmBundle, 4);
+  native_method(the, module, "verifyEs256", xs_verify_verifyEs256, 3);
+  native_method(the, module, "sha256", xs_verify_sha256, 1);
+  native_method(the, module, "readCertificate", xs_verify_readCertificate, 1);
 }

@@ -19,6 +19,7 @@ static const struct module modules[] = {
   { "latchkey/board", board_module },
   { "latchkey/tls", tls_module },
   { "latchkey/signer", signer_module },
+  { "latchkey/verify", verify_module },
 };
 
 /* Names that natives look up when they run: known to the root, they take no key of the clone. */

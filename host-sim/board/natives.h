@@ -21,5 +21,6 @@ void key_value_module(xsMachine *the, xsSlot *module);
 void board_module(xsMachine *the, xsSlot *module);
 void tls_module(xsMachine *the, xsSlot *module);
 void signer_module(xsMachine *the, xsSlot *module);
+void verify_module(xsMachine *the, xsSlot *module);
 
 #endif

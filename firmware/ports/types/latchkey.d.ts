@@ -58,6 +58,25 @@ declare module 'latchkey/signer' {
   export function backend(slot: number): 'file' | 'derived' | 'efuse' | 'efuse-derived' | 'partition' | undefined;
 }
 
+/**
+ * Signatures and certificates of root bundles. Keys are 64 bytes each (x and y of P-256), one behind another. Errors carry a
+ * `code` of docs/roots.md (`ERR_BUNDLE_SIGNATURES`, …).
+ */
+declare module 'latchkey/verify' {
+  /** The payload of a bundle that `threshold` distinct keys have signed. Nothing of the payload is parsed. */
+  export function openBundle(bundle: ArrayBuffer | Uint8Array, keys: ArrayBuffer | Uint8Array, threshold: number): ArrayBuffer;
+  /**
+   * The same bundle by the keys of its own payload, and every key id one of these or of `oldKeys`.
+   * @throws ERR_BUNDLE_NEW_KEYS, ERR_BUNDLE_KID, ERR_BUNDLE_KEYS
+   */
+  export function confirmBundle(bundle: ArrayBuffer | Uint8Array, newKeys: ArrayBuffer | Uint8Array, threshold: number, oldKeys: ArrayBuffer | Uint8Array): void;
+  /** ECDSA with P-256 and SHA-256; `signature` is r and s, 64 bytes. */
+  export function verifyEs256(key: ArrayBuffer | Uint8Array, message: ArrayBuffer | Uint8Array, signature: ArrayBuffer | Uint8Array): boolean;
+  export function sha256(bytes: ArrayBuffer | Uint8Array): ArrayBuffer;
+  /** A trust anchor: one CA certificate in DER, RSA of 2048 bits at least, P-256 or P-384. @throws ERR_BUNDLE_ROOTS */
+  export function readCertificate(der: ArrayBuffer | Uint8Array): { readonly sha256: ArrayBuffer; readonly notBeforeSeconds: number; readonly notAfterSeconds: number };
+}
+
 /** What only the virtual board has; nothing but firmware/ports/board imports it. */
 declare module 'latchkey/board' {
   const board: {
