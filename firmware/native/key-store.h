@@ -2,6 +2,7 @@
 #ifndef LATCHKEY_KEY_STORE_H
 #define LATCHKEY_KEY_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,14 @@ enum key_status {
   KEY_DAMAGED,   /* not in the store's format */
   KEY_FAILED,    /* the medium failed */
   KEY_READ_ONLY, /* this store cannot erase */
+  /* Of a chip's eFuse block: */
+  KEY_UNBURNT,  /* there is no key in it */
+  KEY_PURPOSE,  /* it was burnt for something else than HMAC_UP */
+  KEY_READABLE, /* software can read it */
+  KEY_WRITABLE, /* it can be overwritten, or its purpose changed */
+  KEY_RESERVED, /* no key block, or the one of the encrypted NVS */
+  /* Of a chip's key partition: */
+  KEY_PLAIN, /* not encrypted, and this build wants it to be */
 };
 
 /* What may be known of a slot; no key bytes. */
@@ -29,6 +38,9 @@ struct key_info {
   /* Resources that the key may sign for, each ended by NUL, one after the other. */
   char prefixes[KEY_PREFIXES_MAX_BYTES];
   size_t prefixes_length;
+  /* Where a store keeps keys in several ways; NULL: the store's own names. */
+  const char *backend;
+  const char *derived_backend;
 };
 
 struct hmac_key {
@@ -48,6 +60,8 @@ struct key_store {
   /* A private key for TLS, DER, at most PRIVATE_KEY_MAX_BYTES; may be NULL. */
   enum key_status (*read_private)(void *self, unsigned slot, uint8_t *der, size_t capacity, size_t *length);
   enum key_status (*erase)(void *self, unsigned slot);
+  /* Whether the medium is what it must be, for every slot; NULL: nothing to look at. An empty store is KEY_OK. */
+  enum key_status (*check)(void *self);
   void *self;
 };
 

@@ -49,3 +49,11 @@ void xs_signer_backend(xsMachine *the) {
   const char *backend = signer_backend(native_signer(), slot_argument(the, 0));
   if (backend != NULL) xsmcSetString(xsResult, (char *)backend);
 }
+
+void xs_signer_check(xsMachine *the) {
+  settle(the, signer_check(native_signer()));
+}
+
+void xs_signer_selfTest(xsMachine *the) {
+  settle(the, signer_self_test(native_signer()));
+}

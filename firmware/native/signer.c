@@ -15,30 +15,6 @@
 
 #define EXPIRY_TEXT_BYTES 22u /* newline, 20 digits, NUL */
 
-const char *signer_error_code(enum signer_error error) {
-  switch (error) {
-    case SIGNER_OK: return "OK";
-    case SIGNER_SLOT: return "ERR_SIGNER_SLOT";
-    case SIGNER_RESOURCE: return "ERR_SIGNER_RESOURCE";
-    case SIGNER_EXPIRY: return "ERR_SIGNER_EXPIRY";
-    case SIGNER_LABEL: return "ERR_SIGNER_LABEL";
-    case SIGNER_STORE: return "ERR_SIGNER_STORE";
-    case SIGNER_FAILED: return "ERR_SIGNER_FAILED";
-  }
-  return "ERR_SIGNER_FAILED";
-}
-
-const char *signer_error_text(enum signer_error error) {
-  switch (error) {
-    case SIGNER_SLOT: return "the slot holds no key of this kind: provision the device";
-    case SIGNER_RESOURCE: return "the resource is outside the prefixes that the key was provisioned for";
-    case SIGNER_EXPIRY: return "the expiry is not within 366 days from now: check the clock first";
-    case SIGNER_LABEL: return "the label must be 1 to 512 bytes of printable ASCII and newlines";
-    case SIGNER_STORE: return "the key store is damaged or open to others: provision the device again, keep the file at mode 0600";
-    default: return "the cryptography failed, for want of memory most likely";
-  }
-}
-
 void signer_init(struct signer *signer, const struct key_store *store) {
   memset(signer, 0, sizeof *signer);
   signer->store = store;
@@ -72,6 +48,12 @@ static enum signer_error error_of(enum key_status status) {
   switch (status) {
     case KEY_OK: return SIGNER_OK;
     case KEY_EMPTY: return SIGNER_SLOT;
+    case KEY_UNBURNT: return SIGNER_EFUSE_UNBURNT;
+    case KEY_PURPOSE: return SIGNER_EFUSE_PURPOSE;
+    case KEY_READABLE: return SIGNER_EFUSE_READABLE;
+    case KEY_WRITABLE: return SIGNER_EFUSE_WRITABLE;
+    case KEY_RESERVED: return SIGNER_EFUSE_BLOCK;
+    case KEY_PLAIN: return SIGNER_PARTITION_PLAIN;
     default: return SIGNER_STORE;
   }
 }
@@ -205,7 +187,50 @@ const char *signer_backend(const struct signer *signer, unsigned slot) {
   unsigned steps = 0;
   if (!trace(signer, slot, &origin, path, &steps)) return NULL;
   if (signer->store->describe(signer->store->self, origin, &info) != KEY_OK) return NULL;
-  return steps > 0 ? signer->store->derived_backend : signer->store->backend;
+  if (steps > 0) return info.derived_backend != NULL ? info.derived_backend : signer->store->derived_backend;
+  return info.backend != NULL ? info.backend : signer->store->backend;
+}
+
+enum signer_error signer_check(const struct signer *signer) {
+  const struct key_store *store = signer->store;
+  return store == NULL || store->check == NULL ? SIGNER_OK : error_of(store->check(store->self));
+}
+
+static bool is_zero(const uint8_t *bytes, size_t length) {
+  uint8_t any = 0;
+  for (size_t i = 0; i < length; i++) any |= bytes[i];
+  return any == 0;
+}
+
+enum signer_error signer_self_test(struct signer *signer) {
+  /* RFC 4231, test case 2. */
+  static const char key[] = "Jefe";
+  static const char message[] = "what do ya want for nothing?";
+  static const uint8_t expected[HMAC_SHA256_BYTES] = {
+      0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7,
+      0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43,
+  };
+  uint8_t first[HMAC_SHA256_BYTES] = {0};
+  uint8_t second[HMAC_SHA256_BYTES] = {0};
+  struct key_info info;
+  enum signer_error error = SIGNER_OK;
+  if (!hmac_sha256((const uint8_t *)key, sizeof key - 1, (const uint8_t *)message, sizeof message - 1, first)) return SIGNER_FAILED;
+  if (memcmp(first, expected, sizeof first) != 0) return SIGNER_SELF_TEST;
+  for (unsigned slot = 0; slot < KEY_STORE_SLOTS && error == SIGNER_OK; slot++) {
+    memset(&info, 0, sizeof info);
+    error = describe(signer, slot, &info);
+    if (error == SIGNER_SLOT) {
+      error = SIGNER_OK; /* empty, or a private key */
+      continue;
+    }
+    /* Never a text that could be signed: a token's string to sign has a line end before its expiry. */
+    if (error == SIGNER_OK) error = store_mac(signer, slot, (const uint8_t *)message, sizeof message - 1, first);
+    if (error == SIGNER_OK) error = store_mac(signer, slot, (const uint8_t *)message, sizeof message - 1, second);
+    if (error == SIGNER_OK && (memcmp(first, second, sizeof first) != 0 || is_zero(first, sizeof first))) error = SIGNER_SELF_TEST;
+  }
+  mbedtls_platform_zeroize(first, sizeof first);
+  mbedtls_platform_zeroize(second, sizeof second);
+  return error;
 }
 
 enum signer_error signer_read_private_key(struct signer *signer, unsigned slot, uint8_t *der, size_t capacity, size_t *length) {

@@ -28,6 +28,14 @@ enum signer_error {
   SIGNER_LABEL,    /* empty, longer than 512 bytes, or not printable ASCII and newlines */
   SIGNER_STORE,    /* the key store is exposed or damaged */
   SIGNER_FAILED,   /* PSA failed: no memory, most likely */
+  SIGNER_SELF_TEST, /* HMAC-SHA256 is wrong in this build, or on this chip */
+  /* As the KEY_… of key-store.h: */
+  SIGNER_EFUSE_UNBURNT,
+  SIGNER_EFUSE_PURPOSE,
+  SIGNER_EFUSE_READABLE,
+  SIGNER_EFUSE_WRITABLE,
+  SIGNER_EFUSE_BLOCK,
+  SIGNER_PARTITION_PLAIN,
 };
 
 /* "ERR_SIGNER_RESOURCE" and so on: stable. */
@@ -60,6 +68,10 @@ enum signer_error signer_derive(struct signer *signer, unsigned from, const char
 enum signer_error signer_erase(struct signer *signer, unsigned slot);
 /* 'file', 'derived', 'efuse', …; NULL when the slot is empty. */
 const char *signer_backend(const struct signer *signer, unsigned slot);
+/* Whether the store is what it must be: blocks burnt, for this purpose, locked. */
+enum signer_error signer_check(const struct signer *signer);
+/* A known HMAC, and that each filled slot gives the same answer twice. No key is needed for the first. */
+enum signer_error signer_self_test(struct signer *signer);
 /* A private key for the TLS client; the caller wipes it. */
 enum signer_error signer_read_private_key(struct signer *signer, unsigned slot, uint8_t *der, size_t capacity, size_t *length);
 /* Compute units (compute-units.h) since the last call. */

@@ -32,6 +32,8 @@ void xs_signer_signSas(xsMachine *the);
 void xs_signer_derive(xsMachine *the);
 void xs_signer_erase(xsMachine *the);
 void xs_signer_backend(xsMachine *the);
+void xs_signer_check(xsMachine *the);
+void xs_signer_selfTest(xsMachine *the);
 
 void xs_verify_openBundle(xsMachine *the);
 void xs_verify_confirmBundle(xsMachine *the);

@@ -13,7 +13,7 @@ const HOST_MODULES: Readonly<Record<string, readonly string[]>> = {
   'embedded:storage/key-value': ['default'],
   'latchkey/board': ['default'],
   'latchkey/tls': ['default'],
-  'latchkey/signer': ['signSas', 'derive', 'erase', 'backend'],
+  'latchkey/signer': ['signSas', 'derive', 'erase', 'backend', 'check', 'selfTest'],
   'latchkey/verify': ['openBundle', 'confirmBundle', 'verifyEs256', 'sha256', 'readCertificate'],
 };
 

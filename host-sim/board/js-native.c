@@ -31,6 +31,8 @@ void signer_module(xsMachine *the, xsSlot *module) {
   native_method(the, module, "derive", xs_signer_derive, 3);
   native_method(the, module, "erase", xs_signer_erase, 1);
   native_method(the, module, "backend", xs_signer_backend, 1);
+  native_method(the, module, "check", xs_signer_check, 0);
+  native_method(the, module, "selfTest", xs_signer_selfTest, 0);
 }
 
 void verify_module(xsMachine *the, xsSlot *module) {

@@ -65,6 +65,10 @@ test.each([
   expect(await run(`print(kind(() => ${expression}));`)).toEqual([expect.objectContaining(code === undefined ? { name } : { name, code })]);
 });
 
-test('there is nothing in the module but these four', async () => {
-  expect(await run('print({ names: Object.getOwnPropertyNames(hostModules["latchkey/signer"]).sort() });')).toEqual([{ names: ['backend', 'derive', 'erase', 'signSas'] }]);
+test('there is nothing in the module but these six', async () => {
+  expect(await run('print({ names: Object.getOwnPropertyNames(hostModules["latchkey/signer"]).sort() });')).toEqual([{ names: ['backend', 'check', 'derive', 'erase', 'selfTest', 'signSas'] }]);
+});
+
+test('check and selfTest pass on the board, and answer nothing', async () => {
+  expect(await run('const { check, selfTest } = hostModules["latchkey/signer"]; print({ answers: [kind(check), kind(selfTest)] });')).toEqual([{ answers: [{}, {}] }]);
 });

@@ -55,7 +55,14 @@ declare module 'latchkey/signer' {
   export function derive(fromSlot: number, label: string, intoSlot: number): void;
   export function erase(slot: number): void;
   /** How the key of `slot` is kept; `undefined` when the slot is empty. */
-  export function backend(slot: number): 'file' | 'derived' | 'efuse' | 'efuse-derived' | 'partition' | undefined;
+  export function backend(slot: number): 'file' | 'derived' | 'efuse' | 'efuse-derived' | 'partition' | 'partition-derived' | undefined;
+  /**
+   * Looks at the key store: eFuse blocks burnt, for this purpose, locked; the partition encrypted where it must be.
+   * @throws ERR_SIGNER_EFUSE_UNBURNT, …_PURPOSE, …_READABLE, …_WRITABLE, …_BLOCK, ERR_SIGNER_PARTITION_PLAIN, ERR_SIGNER_STORE
+   */
+  export function check(): void;
+  /** A known HMAC, and that each slot's key answers the same twice. @throws ERR_SIGNER_SELF_TEST */
+  export function selfTest(): void;
 }
 
 /**

@@ -16,12 +16,14 @@ export interface ProgramOptions {
   readonly defines?: readonly string[];
   /** Functions of the C library that the program replaces. */
   readonly wraps?: readonly string[];
+  /** Folders of headers that come first, from the project's root. */
+  readonly includes?: readonly string[];
 }
 
 /** firmware/native without its JavaScript faces. */
 export const tlsSources: readonly string[] = nativeSources((name) => name.startsWith('tls') || name === 'byte-queue.c');
 export const signerSources: readonly string[] = [
-  ...nativeSources((name) => ['signer.c', 'resource.c', 'hmac.c'].includes(name)),
+  ...nativeSources((name) => ['signer.c', 'signer-errors.c', 'resource.c', 'hmac.c'].includes(name)),
   'host-sim/board/key-file.c',
 ];
 
@@ -32,16 +34,16 @@ function nativeSources(wanted: (name: string) => boolean): string[] {
 }
 
 /** Compiles and links a C program once, below `.build/`; the same as before is found again. MBEDTLS_DIR counts (host-sim/board). */
-export async function buildProgram({ name, sources, variant, defines = [], wraps = [] }: ProgramOptions): Promise<string> {
+export async function buildProgram({ name, sources, variant, defines = [], wraps = [], includes = [] }: ProgramOptions): Promise<string> {
   const toolchain = await findToolchain([], (text) => process.stderr.write(`${text}\n`));
   const flags = [
-    ...['-std=gnu11', '-g', '-Wall', '-Wextra', '-Werror', `-I${projectPath('firmware/native')}`, `-I${projectPath('host-sim/board')}`, `-I${projectPath('test/fuzz')}`],
+    ...['-std=gnu11', '-g', '-Wall', '-Wextra', '-Werror', ...includes.map((folder) => `-I${projectPath(folder)}`), `-I${projectPath('firmware/native')}`, `-I${projectPath('host-sim/board')}`, `-I${projectPath('test/fuzz')}`],
     ...toolchain.includeFolders.map((folder) => `-isystem${folder}`),
     ...(variant === 'asan' ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : ['-O2']),
     ...defines.map((define) => `-D${define}`),
     ...wraps.map((wrapped) => `-Wl,--wrap=${wrapped}`),
   ];
-  const folders = new Set(['firmware/native', 'host-sim/board', 'test/hostile/tls', 'test/fuzz']);
+  const folders = new Set(['firmware/native', 'host-sim/board', 'test/hostile/tls', 'test/fuzz', ...includes]);
   const headers = [...folders].flatMap((folder) =>
     readdirSync(projectPath(folder)).filter((file) => file.endsWith('.h')).map((file) => join(folder, file)));
   const hash = createHash('sha256').update([toolchain.identity, ...flags].join('\n'));

@@ -1,0 +1,1 @@
+/* FAKE, for tests. Options come from the compiler's command line. */
