@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { HubEvent } from './events.ts';
 import { formatClientId } from './identity.ts';
+import { describeMethodEvent } from './methods/method-event-text.ts';
+import { describeTwinEvent } from './twins/twin-event-text.ts';
 
 /** One JSON object for one event: times in whole milliseconds, the payload as text, or base64 where it is none. */
 export function toJsonEvent(event: HubEvent): object {
@@ -36,8 +38,18 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
       return { who: event.deviceId === undefined ? `#${event.connection}` : formatClientId({ ...event, deviceId: event.deviceId }), text: `disconnected: ${event.reason}${event.detail === undefined ? '' : ` (${event.detail})`}`, tone: event.reason === 'client-disconnected' ? 'plain' : 'warning' };
     case 'subscribed':
       return line(event, event.grantedQos === 128 ? `may not subscribe to ${printable(event.filter)}` : `subscribed to ${event.filter}`, event.grantedQos === 128 ? 'warning' : 'plain');
-    case 'notSupported':
-      return line(event, `${event.request}: this hub cannot do that yet`, 'warning');
+    case 'twinChanged':
+    case 'twinRead':
+    case 'twinRefused':
+    case 'desiredSent':
+      return describeTwinEvent(event);
+    case 'methodSent':
+    case 'methodAnswered':
+    case 'methodFailed':
+    case 'methodAnswerIgnored':
+      return describeMethodEvent(event);
+    case 'messageSent':
+      return line(event, `${event.dup ? 'sent again' : 'sent'} message ${event.messageId === '' ? `number ${event.sequenceNumber}` : printable(event.messageId)} with QoS ${event.qos}`, 'plain');
     case 'tlsFailed':
       return { who: event.peer, text: `TLS failed: ${event.detail} (${event.code})`, tone: 'warning' };
     case 'connectionRejected':
@@ -51,7 +63,7 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
   }
 }
 
-function line(event: HubEvent & { readonly deviceId: string; readonly moduleId?: string }, text: string, tone: Tone): EventLine {
+export function line(event: { readonly deviceId: string; readonly moduleId?: string }, text: string, tone: Tone): EventLine {
   return { who: formatClientId(event), text, tone };
 }
 
@@ -62,6 +74,6 @@ function formatSeconds(seconds: number): string {
 }
 
 /** What a stranger wrote, without what would act on a terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?');
 }

@@ -1,5 +1,8 @@
 import type { Identity } from './identity.ts';
+import type { MethodEvent } from './methods/method-events.ts';
 import type { ConnectRefusal } from './mqtt/connect-rules.ts';
+import type { DeliveryEvent } from './mqtt/delivery-events.ts';
+import type { TwinEvent } from './twins/twin-events.ts';
 
 /** Why a connection of a client ended. */
 export type DisconnectReason =
@@ -18,6 +21,8 @@ export type DisconnectReason =
   | 'second-connect'
   | 'qos-2'
   | 'topic-not-allowed'
+  | 'endpoint-not-covered'
+  | 'throttled'
   | 'properties-malformed'
   | 'message-too-large'
   | 'client-does-not-read'
@@ -33,6 +38,9 @@ interface OfIdentity extends OfConnection, Identity {}
 
 /** What happened at the hub; no event holds a key, a token or a signature. */
 export type HubEventBody =
+  | TwinEvent
+  | MethodEvent
+  | DeliveryEvent
   | { readonly event: 'listening'; readonly service: 'mqtt' | 'date' | 'ntp'; readonly address: string; readonly port: number }
   | { readonly event: 'tlsFailed'; readonly peer: string; readonly code: string; readonly detail: string }
   | { readonly event: 'connectionRejected'; readonly peer: string; readonly limit: number }
@@ -55,6 +63,8 @@ export type HubEventBody =
       /** The shared access policy that signed, when it was not the identity's own key. */
       readonly policy?: string;
       readonly sessionPresent: boolean;
+      /** The Plug and Play model that it announced. */
+      readonly modelId?: string;
     } & OfIdentity)
   | ({
       readonly event: 'refused';
@@ -84,8 +94,6 @@ export type HubEventBody =
     } & OfIdentity)
   | ({ readonly event: 'subscribed'; readonly filter: string; readonly grantedQos: 0 | 1 | 128 } & OfIdentity)
   | ({ readonly event: 'unsubscribed'; readonly filter: string } & OfIdentity)
-  /** Something that IoT Hub does and this hub does not yet; the client has its answer. */
-  | ({ readonly event: 'notSupported'; readonly request: 'twin-get' | 'twin-reported' | 'method-response' } & OfIdentity)
   | ({ readonly event: 'evicted'; readonly code: 400027; readonly by: number } & OfIdentity)
   | ({ readonly event: 'expired'; readonly expirySeconds: number; readonly graceMs: number } & OfIdentity)
   | ({

@@ -6,8 +6,17 @@ import { HubError } from './hub-error.ts';
 import { formatClientId, type Identity } from './identity.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_LIMITS, type HubLimits } from './limits.ts';
 import { listenTls, type ListenOptions, type Listener } from './listen.ts';
-import type { Registry, RegistryChange } from './registry/registry.ts';
-import { Session } from './mqtt/session.ts';
+import type { RegisteredIdentity, Registry, RegistryChange } from './registry/registry.ts';
+import { MessageQueues, type DeviceDirectory } from './messages/message-queues.ts';
+import { MethodBroker } from './methods/method-broker.ts';
+import type { DeviceServices } from './mqtt/connected-client.ts';
+import { PresenceStore } from './mqtt/presence-store.ts';
+import type { Session } from './mqtt/session.ts';
+import { SessionStore } from './mqtt/session-store.ts';
+import type { Durable } from './state/durable.ts';
+import type { Throttles } from './throttles/throttles.ts';
+import type { Presence } from './twins/twin-format.ts';
+import { TwinStore, type TwinChange } from './twins/twin-store.ts';
 import { generateKeyPair } from './access/symmetric-key.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -20,6 +29,13 @@ export interface HubOptions {
   readonly graceMs?: number;
   readonly onEvent?: (event: HubEvent) => void;
   readonly limits?: Partial<HubLimits>;
+  /** Stores as they were kept; new ones when not given. */
+  readonly twins?: TwinStore;
+  readonly messages?: MessageQueues;
+  readonly sessions?: SessionStore;
+  readonly presences?: PresenceStore;
+  /** The rates of IoT Hub; none when not given. */
+  readonly throttles?: Throttles;
 }
 
 /** What `stall` withholds: the answer to every new CONNECT, or everything on the connection of now as well. */
@@ -28,6 +44,16 @@ export type StallScope = 'connects' | 'everything';
 export interface Hub {
   readonly hubName: string;
   readonly registry: Registry;
+  /** Every identity of the registry has its twin. */
+  readonly twins: TwinStore;
+  readonly methods: MethodBroker;
+  /** Cloud-to-device queues. */
+  readonly messages: MessageQueues;
+  readonly throttles: Throttles | undefined;
+  /** What of the hub's own stores a state file keeps; the registry and others are their owners' to add. */
+  readonly durables: readonly Durable[];
+  /** Whether an identity is connected, and what is known of it. */
+  presence(identity: Identity): Presence;
   /** Takes the plaintext side of a client's connection; the hub owns the stream from now on. */
   accept(stream: Duplex, peer: string): void;
   /** Accepts TLS connections on a port. @throws ERR_PORT_IN_USE, ERR_PORT_FORBIDDEN, ERR_ADDRESS */
@@ -63,17 +89,24 @@ export function createHub(options: HubOptions): Hub {
 class LocalHub implements Hub, ConnectionHost {
   readonly hubName: string;
   readonly registry: Registry;
+  readonly twins: TwinStore;
+  readonly methods: MethodBroker;
+  readonly messages: MessageQueues;
+  readonly throttles: Throttles | undefined;
+  readonly services: DeviceServices;
+  readonly durables: readonly Durable[];
   readonly clock: Clock;
   readonly limits: HubLimits;
   readonly graceMs: number;
   readonly #listeners = new Set<(event: HubEvent) => void>();
   readonly #connections = new Set<Connection>();
   readonly #byClientId = new Map<string, Connection>();
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions: SessionStore;
+  readonly #presences: PresenceStore;
   readonly #stalled = new Set<string>();
   readonly #ports = new Set<Listener>();
   readonly #dummyKeys = generateKeyPair();
-  readonly #stopWatching: () => void;
+  readonly #stopWatching: readonly (() => void)[];
   #connectionsOpened = 0;
   #offsetMs = 0;
 
@@ -84,7 +117,20 @@ class LocalHub implements Hub, ConnectionHost {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
     if (options.onEvent !== undefined) this.#listeners.add(options.onEvent);
-    this.#stopWatching = options.registry.onChange((change) => this.#applyChange(change));
+    this.twins = options.twins ?? new TwinStore(options.clock);
+    this.messages = options.messages ?? new MessageQueues(options.clock, directoryOf(options.registry));
+    this.methods = new MethodBroker(options.clock, (event) => this.emit(event));
+    this.throttles = options.throttles;
+    this.services = { twins: this.twins, methods: this.methods, messages: this.messages, throttles: this.throttles, now: () => this.now() };
+    this.#sessions = options.sessions ?? new SessionStore();
+    this.#presences = options.presences ?? new PresenceStore();
+    this.durables = [this.twins, this.messages, this.#sessions, this.#presences];
+    this.#matchTwins();
+    this.#stopWatching = [
+      options.registry.onChange((change) => this.#applyChange(change)),
+      this.twins.onChange((change) => this.#tellTwin(change)),
+      this.messages.onAvailable((identity) => this.#byClientId.get(formatClientId(identity))?.act((client) => client.pump())),
+    ];
   }
 
   accept(stream: Duplex, peer: string): void {
@@ -109,7 +155,9 @@ class LocalHub implements Hub, ConnectionHost {
   }
 
   async close(): Promise<void> {
-    this.#stopWatching();
+    for (const stop of this.#stopWatching) stop();
+    this.methods.close();
+    this.messages.close();
     for (const connection of [...this.#connections]) connection.close('hub-closed', undefined, true);
     await Promise.all([...this.#ports].map((port) => port.close()));
     this.#ports.clear();
@@ -132,6 +180,14 @@ class LocalHub implements Hub, ConnectionHost {
 
   identities(): readonly Identity[] {
     return [...this.#byClientId.values()].flatMap((connection) => connection.grant?.identity ?? []);
+  }
+
+  presence(identity: Identity): Presence {
+    const connection = this.#byClientId.get(formatClientId(identity));
+    if (connection === undefined) return this.#presences.read(identity);
+    const { connectedMs, silentMs, modelId } = connection;
+    const seen = { connected: true, changedMs: connectedMs, connectedSinceMs: connectedMs, lastActivityMs: this.now() - silentMs };
+    return modelId === undefined ? seen : { ...seen, modelId };
   }
 
   setClockOffset(offsetMs: number): void {
@@ -183,12 +239,8 @@ class LocalHub implements Hub, ConnectionHost {
       older.close('evicted');
     }
     this.#byClientId.set(clientId, connection);
-    const kept = cleanSession ? undefined : this.#sessions.get(clientId);
-    const session = kept ?? new Session(grant.identity);
-    // [MQTT-3.1.2-6]: a clean session ends with its connection, and takes an older one with it.
-    if (cleanSession) this.#sessions.delete(clientId);
-    else this.#sessions.set(clientId, session);
-    return { session, sessionPresent: kept !== undefined };
+    this.#notePresence(connection, grant.identity);
+    return this.#sessions.open(grant.identity, cleanSession);
   }
 
   release(connection: Connection): void {
@@ -196,7 +248,29 @@ class LocalHub implements Hub, ConnectionHost {
     const identity = connection.grant?.identity;
     if (identity === undefined) return;
     const clientId = formatClientId(identity);
-    if (this.#byClientId.get(clientId) === connection) this.#byClientId.delete(clientId);
+    if (this.#byClientId.get(clientId) !== connection) return;
+    this.#byClientId.delete(clientId);
+    if (this.registry.find(identity) !== undefined) this.#notePresence(connection, identity);
+  }
+
+  #notePresence(connection: Connection, identity: Identity): void {
+    const { modelId, silentMs } = connection;
+    const nowMs = this.now();
+    this.#presences.note(identity, { changedMs: nowMs, lastActivityMs: nowMs - silentMs, ...(modelId === undefined ? {} : { modelId }) });
+  }
+
+  #tellTwin(change: TwinChange): void {
+    const { identity, part, version, replaced } = change;
+    this.emit({ event: 'twinChanged', ...identity, part, version, replaced });
+    if (part === 'desired') this.#byClientId.get(formatClientId(identity))?.tellDesired(change);
+  }
+
+  /** Every identity has a twin, nobody else has: stores that were kept may be of different age. */
+  #matchTwins(): void {
+    for (const identity of [...this.twins.identities()]) {
+      if (this.registry.find(identity) === undefined) this.twins.delete(identity);
+    }
+    for (const identity of this.registry.contents().identities) this.twins.create(identity);
   }
 
   #applyChange(change: RegistryChange): void {
@@ -205,12 +279,23 @@ class LocalHub implements Hub, ConnectionHost {
         ? { event: 'registryChanged', change: change.change, policy: change.policy }
         : { event: 'registryChanged', change: change.change, ...change.identity },
     );
+    if (change.change === 'added') this.twins.create(change.identity);
     if (change.change !== 'disabled' && change.change !== 'removed') return;
     for (const connection of [...this.#connections]) {
       const identity = connection.grant?.identity;
       if (identity === undefined || this.registry.find(identity)?.enabled === true) continue;
       connection.close(change.change === 'disabled' ? 'identity-disabled' : 'identity-removed');
     }
-    if (change.change === 'removed') this.#sessions.delete(formatClientId(change.identity));
+    if (change.change !== 'removed') return;
+    for (const store of [this.#sessions, this.#presences, this.messages, this.methods, this.twins]) store.delete(change.identity);
   }
+}
+
+function directoryOf(registry: Registry): DeviceDirectory {
+  return {
+    findDevice: (deviceId) => {
+      const device: (RegisteredIdentity & { readonly generationId?: string }) | undefined = registry.find({ deviceId });
+      return device === undefined ? undefined : { generationId: device.generationId ?? '' };
+    },
+  };
 }

@@ -59,22 +59,6 @@ test("Microsoft's Node module client connects and sends to an output", async () 
   expect(received).toMatchObject({ deviceId: 'sdk-parent', moduleId: 'sdk-module', systemProperties: { '$.mid': 'o1', '$.on': 'out 1' } });
 });
 
-test("Microsoft's Node device client subscribes to cloud-to-device messages, methods and the twin, and its twin request is answered", async () => {
-  const client = Client.fromConnectionString(connectionString({ deviceId: 'sdk-subscriber' }), Mqtt);
-  await client.setOptions({ ca: local.pki.root.certificatePem });
-  await client.open();
-  client.on('message', () => {});
-  client.onDeviceMethod('reboot', () => {});
-  await local.waitFor('subscribed', ({ filter }) => filter === 'devices/sdk-subscriber/messages/devicebound/#');
-  await local.waitFor('subscribed', ({ filter }) => filter === '$iothub/methods/POST/#');
-  await expect(client.getTwin()).rejects.toThrow('this hub simulator has no twins yet');
-  await client.close();
-
-  const granted = local.eventsOf('subscribed').filter(({ deviceId }) => deviceId === 'sdk-subscriber');
-  expect(granted.every(({ grantedQos }) => grantedQos <= 1)).toBe(true);
-  expect(local.eventsOf('notSupported')).toMatchObject([{ request: 'twin-get' }]);
-});
-
 test("Microsoft's Node client renews its token several times on short lives, each a new accepted CONNECT", async () => {
   const client = Client.fromConnectionString(connectionString({ deviceId: 'sdk-renewer' }), Mqtt);
   await client.setOptions({ ca: local.pki.root.certificatePem, tokenRenewal: { tokenValidTimeInSeconds: 3, tokenRenewalMarginInSeconds: 2 } });

@@ -1,20 +1,39 @@
 import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
+import type { DeviceEndpoint } from '../access/device-endpoints.ts';
 import type { DisconnectReason, HubEventBody } from '../events.ts';
 import type { Identity } from '../identity.ts';
+import type { MethodBroker } from '../methods/method-broker.ts';
+import type { Throttles } from '../throttles/throttles.ts';
+import type { TwinChange, TwinStore } from '../twins/twin-store.ts';
+import type { ConnectGrant } from './connect-rules.ts';
+import { MessageDelivery, type DeviceMessages } from './message-delivery.ts';
+import { MethodCalls } from './method-calls.ts';
 import type { ClientPacket } from './packet-reader.ts';
-import { PublishRules, type DeviceRequest, type Telemetry } from './publish-rules.ts';
-import type { Session } from './session.ts';
+import { PublishRules, type Telemetry } from './publish-rules.ts';
+import { endpointOfFilter, METHOD_CALLS, type GrantedQos, type Session } from './session.ts';
+import { TwinRequests } from './twin-requests.ts';
+
+/** What of the hub a device talks to. */
+export interface DeviceServices {
+  readonly twins: TwinStore;
+  readonly methods: MethodBroker;
+  readonly messages: DeviceMessages;
+  /** `undefined`: no limits. */
+  readonly throttles: Throttles | undefined;
+  /** The hub's clock, milliseconds since 1970. */
+  now(): number;
+}
 
 /** What an accepted client makes the hub do. */
 export interface ClientEffects {
   send(packet: Packet): void;
   emit(event: HubEventBody): void;
   close(reason: DisconnectReason, detail?: string): void;
+  /** So much waits for the client already that messages are held back. */
+  isCongested(): boolean;
 }
 
-/** What a twin request is answered while the hub has no twins: IoT Hub's form of an error, which the SDKs hand to the application. */
-const NOT_IMPLEMENTED = 501;
-const NO_TWINS = JSON.stringify({ errorCode: 501_000, message: 'this hub simulator has no twins yet' });
+const SUBACK_FAILURE = 128;
 
 type MessageReceived = Extract<HubEventBody, { event: 'messageReceived' }>;
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -22,35 +41,75 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 /** The MQTT of a client after its CONNECT was accepted. */
 export class ConnectedClient {
   readonly #of: { readonly connection: number } & Identity;
+  readonly #endpoints: ReadonlySet<DeviceEndpoint>;
   readonly #session: Session;
   readonly #rules: PublishRules;
+  readonly #services: DeviceServices;
   readonly #effects: ClientEffects;
+  readonly #twin: TwinRequests;
+  readonly #methods: MethodCalls;
+  readonly #delivery: MessageDelivery;
 
-  constructor(connection: number, identity: Identity, session: Session, maxMessageBytes: number, effects: ClientEffects) {
+  constructor(connection: number, grant: ConnectGrant, session: Session, maxMessageBytes: number, services: DeviceServices, effects: ClientEffects) {
+    const { identity, endpoints } = grant;
     this.#of = { connection, ...identity };
+    this.#endpoints = endpoints;
     this.#session = session;
-    this.#rules = new PublishRules(identity, maxMessageBytes);
+    this.#rules = new PublishRules(identity, maxMessageBytes, endpoints);
+    this.#services = services;
     this.#effects = effects;
+    const { send, emit, isCongested } = effects;
+    this.#twin = new TwinRequests(connection, identity, session, { twins: services.twins, throttles: services.throttles, now: () => services.now(), send, emit });
+    this.#methods = new MethodCalls(identity, services.methods, send);
+    this.#delivery = new MessageDelivery(connection, identity, session, services.messages, { send, emit, isCongested });
   }
 
-  handle(packet: ClientPacket): void {
+  /** After CONNACK: a session that was kept has its subscriptions already. */
+  start(): void {
+    if (this.#has(METHOD_CALLS)) this.#methods.listen();
+    this.pump();
+  }
+
+  /** The connection is over: what was not acknowledged waits again. */
+  end(): void {
+    this.#methods.stop();
+    this.#session.suspend();
+    this.#services.messages.unlockAll(this.#of);
+  }
+
+  /** Sends the cloud-to-device messages that may be sent now. */
+  pump(): void {
+    if (this.#endpoints.has('messages/devicebound')) this.#delivery.pump();
+  }
+
+  tellDesired(change: TwinChange): void {
+    if (this.#endpoints.has('twin')) this.#twin.tellDesired(change);
+  }
+
+  /** @returns 0, or how many milliseconds later the same packet is to be given again: the hub's rates are reached */
+  handle(packet: ClientPacket): number {
     switch (packet.cmd) {
       case 'publish':
         return this.#publish(packet);
       case 'subscribe':
-        return this.#subscribe(packet);
+        this.#subscribe(packet);
+        return 0;
       case 'unsubscribe':
-        return this.#unsubscribe(packet);
+        this.#unsubscribe(packet);
+        return 0;
       case 'pingreq':
         // [MQTT-3.12.4-1]
-        return this.#effects.send({ cmd: 'pingresp' });
+        this.#effects.send({ cmd: 'pingresp' });
+        return 0;
       case 'puback':
-        // Nothing is sent with QoS 1 yet.
-        return;
+        this.#delivery.acknowledge(packet.messageId);
+        return 0;
       case 'disconnect':
-        return this.#effects.close('client-disconnected');
+        this.#effects.close('client-disconnected');
+        return 0;
       case 'connect':
-        return this.#effects.close('second-connect', '[MQTT-3.1.0-2]');
+        this.#effects.close('second-connect', '[MQTT-3.1.0-2]');
+        return 0;
     }
   }
 
@@ -76,36 +135,49 @@ export class ConnectedClient {
     this.#effects.emit(event);
   }
 
-  #publish(packet: IPublishPacket): void {
+  #publish(packet: IPublishPacket): number {
     const decided = this.#rules.decide(packet);
-    if (decided.kind === 'close') return this.#effects.close(decided.reason);
+    if (decided.kind === 'close') {
+      this.#effects.close(decided.reason);
+      return 0;
+    }
+    if (decided.kind === 'telemetry' && this.#services.throttles !== undefined) {
+      const waitMs = this.#services.throttles.tryTake('d2c-send');
+      if (waitMs > 0) return waitMs;
+    }
     if (packet.qos === 1) this.#effects.send({ cmd: 'puback', messageId: packet.messageId as number });
-    if (decided.kind !== 'telemetry') return this.#answer(decided);
-    this.tell(decided, { qos: packet.qos === 1 ? 1 : 0, dup: packet.dup, will: false });
-  }
-
-  /** Twin and methods are not here yet: a twin request gets an answer that says so, not silence. */
-  #answer(request: DeviceRequest): void {
-    this.#effects.emit({ event: 'notSupported', ...this.#of, request: request.kind });
-    if (request.kind === 'method-response' || !this.#session.subscriptions.has('$iothub/twin/res/#')) return;
-    const topic = `$iothub/twin/res/${NOT_IMPLEMENTED}/?$rid=${encodeURIComponent(request.requestId)}`;
-    this.#effects.send({ cmd: 'publish', topic, payload: NO_TWINS, qos: 0, dup: false, retain: false });
+    if (decided.kind === 'telemetry') this.tell(decided, { qos: packet.qos === 1 ? 1 : 0, dup: packet.dup, will: false });
+    else if (decided.kind === 'method-response') this.#methods.answer(decided);
+    else this.#twin.handle(decided);
+    return 0;
   }
 
   #subscribe(packet: ISubscribePacket): void {
     const granted = packet.subscriptions.map(({ topic, qos }) => {
-      const grantedQos = this.#session.subscribe(topic, qos);
+      const grantedQos = this.#grant(topic, qos);
       this.#effects.emit({ event: 'subscribed', ...this.#of, filter: topic, grantedQos });
       return grantedQos;
     });
     this.#effects.send({ cmd: 'suback', messageId: packet.messageId as number, granted });
+    if (this.#has(METHOD_CALLS)) this.#methods.listen();
+    this.pump();
+  }
+
+  #grant(filter: string, qos: 0 | 1 | 2): GrantedQos {
+    const endpoint = endpointOfFilter(filter);
+    return this.#endpoints.has(endpoint) ? this.#session.subscribe(filter, qos) : SUBACK_FAILURE;
   }
 
   #unsubscribe(packet: IUnsubscribePacket): void {
     for (const filter of packet.unsubscriptions) {
       this.#session.unsubscribe(filter);
+      if (filter === METHOD_CALLS) this.#methods.stop();
       this.#effects.emit({ event: 'unsubscribed', ...this.#of, filter });
     }
     this.#effects.send({ cmd: 'unsuback', messageId: packet.messageId as number, granted: [] });
+  }
+
+  #has(filter: string): boolean {
+    return this.#session.subscriptions.has(filter) && this.#endpoints.has(endpointOfFilter(filter));
   }
 }

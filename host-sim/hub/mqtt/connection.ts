@@ -1,18 +1,31 @@
 import type { Duplex } from 'node:stream';
-import type { IConnectPacket } from 'mqtt-packet';
+import type { IConnectPacket, Packet } from 'mqtt-packet';
 import type { Clock } from '../../time/clock.ts';
 import { CONNACK_ACCEPTED, CONNACK_PROTOCOL_VERSION, type ConnectDenial, type ConnectGrant } from './connect-rules.ts';
-import { ConnectedClient } from './connected-client.ts';
+import { ConnectedClient, type DeviceServices } from './connected-client.ts';
 import type { DisconnectReason, HubEventBody } from '../events.ts';
 import { Framer } from './framer.ts';
 import { keepAliveWaitMs, type HubLimits } from '../limits.ts';
 import { PacketReader, type MalformedPacket } from './packet-reader.ts';
 import { PacketWriter } from './packet-writer.ts';
 import { digestToken } from '../access/sas.ts';
+import { readModelId } from './model-id.ts';
 import type { Session } from './session.ts';
+import type { TwinChange } from '../twins/twin-store.ts';
+
+/** Beyond this an answer does not wait for the end of the chunk that it answers. */
+const FLUSH_BYTES = 64 * 1024;
+/** Beyond this cloud-to-device messages wait in their queue for the client to read. */
+const CONGESTED_BYTES = 128 * 1024;
+/** How long one packet waits when the hub's rates are reached; then the queue of IoT Hub counts as full. */
+const MAX_SHAPING_MS = 10_000;
+
+/** MQTT 3.1.1, table 3.1: the server is there and does not take the connection now. */
+const CONNACK_UNAVAILABLE = 3;
 
 /** What a connection asks of its hub. */
 export interface ConnectionHost {
+  readonly services: DeviceServices;
   readonly clock: Clock;
   readonly limits: HubLimits;
   readonly graceMs: number;
@@ -38,9 +51,16 @@ export class Connection {
   #isClosed = false;
   #grant: ConnectGrant | undefined;
   #client: ConnectedClient | undefined;
-  /** Packets that came with the last chunk while stalled; `undefined` when not stalled. */
+  /** Packets that came with the last chunk while stalled or delayed; `undefined` otherwise. */
   #heldPackets: Buffer[] | undefined;
   #heldClientId: string | undefined;
+  #isStalled = false;
+  #isReceiving = false;
+  /** How long the first held packet has been delayed. */
+  #delayedMs = 0;
+  #cancelDelay: (() => void) | undefined;
+  #modelId: string | undefined;
+  #connectedMs = 0;
   #keepAliveMs = 0;
   #lastHeardMs: number;
   #cancelWatch: () => void;
@@ -55,6 +75,7 @@ export class Connection {
     this.#cancelWatch = host.clock.setTimer(host.limits.connectTimeoutMs, () => this.close('connect-timeout'));
     host.emit({ event: 'connectionOpened', connection: number, peer });
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    stream.on('drain', () => this.act((client) => client.pump()));
     stream.on('end', () => this.close('connection-lost', 'ended by the client without DISCONNECT'));
     stream.on('error', (error: NodeJS.ErrnoException) => this.close('connection-lost', error.code ?? error.message, true));
     stream.on('close', () => {
@@ -68,13 +89,39 @@ export class Connection {
     return this.#grant;
   }
 
+  /** The Plug and Play model that its CONNECT announced. */
+  get modelId(): string | undefined {
+    return this.#modelId;
+  }
+
+  /** When its CONNECT was accepted, by the hub's clock. */
+  get connectedMs(): number {
+    return this.#connectedMs;
+  }
+
+  /** How long ago the client was heard. */
+  get silentMs(): number {
+    return this.#host.clock.monotonicMs() - this.#lastHeardMs;
+  }
+
+  /** Does something that the client did not ask for; nothing when it is not connected. */
+  act(action: (client: ConnectedClient) => void): void {
+    if (this.#client !== undefined && !this.#isClosed) action(this.#client);
+  }
+
+  tellDesired(change: TwinChange): void {
+    this.act((client) => client.tellDesired(change));
+  }
+
   /** Ends the connection from the hub's side; `abruptly` means without sending what waits. */
   close(reason: DisconnectReason, detail?: string, abruptly = false): void {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#cancelWatch();
       this.#cancelExpiry();
+      this.#cancelDelay?.();
       this.#tellClosed(reason, detail);
+      this.#client?.end();
       this.#host.release(this);
       if (!abruptly) this.#endStream();
     }
@@ -88,19 +135,15 @@ export class Connection {
 
   /** A fault: nothing is read and nothing answered until `resume`. */
   stall(): void {
-    this.#heldPackets ??= [];
-    this.#stream.pause();
+    this.#isStalled = true;
+    this.#hold([]);
   }
 
   resume(): void {
-    const packets = this.#heldPackets;
-    if (packets === undefined) return;
-    this.#heldPackets = undefined;
+    this.#isStalled = false;
     this.#heldClientId = undefined;
     this.#lastHeardMs = this.#host.clock.monotonicMs();
-    for (const packet of packets) this.#take(packet);
-    this.#flush();
-    if (this.#heldPackets === undefined) this.#stream.resume();
+    this.#goOn();
   }
 
   /** Sets the timer for the end of the token; again when the hub's clock was changed. */
@@ -119,11 +162,13 @@ export class Connection {
     if (this.#isClosed) return;
     this.#lastHeardMs = this.#host.clock.monotonicMs();
     const { limits } = this.#host;
+    this.#isReceiving = true;
     const fault = this.#framer.push(
       chunk,
       () => (this.#client === undefined ? limits.connectBytes : limits.packetBytes),
       (packet) => this.#take(packet),
     );
+    this.#isReceiving = false;
     if (fault !== undefined) this.close(fault === 'packet-too-large' ? fault : 'packet-malformed', fault);
     this.#flush();
   }
@@ -137,26 +182,63 @@ export class Connection {
     }
     const packet = this.#reader.read(bytes);
     if (packet.cmd === 'malformed') this.#closeMalformed(packet);
-    else if (this.#client !== undefined) this.#client.handle(packet);
+    else if (this.#client !== undefined) this.#handle(this.#client.handle(packet), bytes);
     else if (packet.cmd !== 'connect') this.close('first-packet-not-connect', `[MQTT-3.1.0-1] ${packet.cmd.toUpperCase()}`);
-    else if (this.#host.holdsConnect(packet.clientId)) this.#hold(packet.clientId, bytes);
-    else this.#connect(packet);
+    else if (this.#host.holdsConnect(packet.clientId)) {
+      this.#isStalled = true;
+      this.#heldClientId = packet.clientId;
+      this.#hold([bytes]);
+    } else this.#connect(packet);
     return !this.#isClosed;
   }
 
-  #hold(clientId: string, connect: Buffer): void {
-    this.#heldPackets = [connect];
-    this.#heldClientId = clientId;
+  #handle(waitMs: number, bytes: Buffer): void {
+    if (waitMs === 0) {
+      this.#delayedMs = 0;
+      if (this.#writer.bytes > FLUSH_BYTES) this.#flush();
+      return;
+    }
+    this.#delayedMs += waitMs;
+    if (this.#delayedMs > MAX_SHAPING_MS) return this.close('throttled', '429001 ThrottlingException');
+    this.#hold([bytes]);
+    this.#cancelDelay = this.#host.clock.setTimer(waitMs, () => {
+      this.#cancelDelay = undefined;
+      this.#goOn();
+    });
+  }
+
+  #hold(packets: Buffer[]): void {
+    this.#heldPackets ??= packets;
     this.#stream.pause();
+  }
+
+  /** Takes what was held, unless there is another reason to hold it. */
+  #goOn(): void {
+    const packets = this.#heldPackets;
+    if (packets === undefined || this.#isStalled || this.#cancelDelay !== undefined) return;
+    this.#heldPackets = undefined;
+    this.#isReceiving = true;
+    for (const packet of packets) this.#take(packet);
+    this.#isReceiving = false;
+    this.#flush();
+    if (this.#heldPackets !== undefined) return;
+    this.#stream.resume();
+    this.act((client) => client.pump());
   }
 
   #connect(packet: IConnectPacket): void {
     const token = packet.password === undefined ? {} : { token: digestToken(packet.password) };
     const { clientId, clean = true, keepalive = 0 } = packet;
     this.#host.emit({ event: 'connectReceived', connection: this.number, clientId, cleanSession: clean, keepAliveSeconds: keepalive, ...token });
+    if ((this.#host.services.throttles?.tryTake('connect') ?? 0) > 0) {
+      this.#writer.add({ cmd: 'connack', returnCode: CONNACK_UNAVAILABLE, sessionPresent: false });
+      return this.close('throttled', '429001 ThrottlingException');
+    }
     const decision = this.#host.decideConnect(packet);
-    if (decision.accepted) this.#accept(decision, clean, keepalive, token.token ?? '');
-    else {
+    if (decision.accepted) {
+      this.#modelId = readModelId(packet.username);
+      this.#accept(decision, clean, keepalive, token.token ?? '');
+    } else {
       const { accepted: _, returnCode, ...why } = decision;
       this.#host.emit({ event: 'refused', connection: this.number, clientId, ...why, ...token });
       this.#writer.add({ cmd: 'connack', returnCode, sessionPresent: false });
@@ -166,11 +248,13 @@ export class Connection {
 
   #accept(grant: ConnectGrant, cleanSession: boolean, keepAliveSeconds: number, token: string): void {
     this.#grant = grant;
+    this.#connectedMs = this.#host.now();
     const { session, sessionPresent } = this.#host.admit(this, grant, cleanSession);
-    this.#client = new ConnectedClient(this.number, grant.identity, session, this.#host.limits.messageBytes, {
-      send: (packet) => this.#writer.add(packet),
+    this.#client = new ConnectedClient(this.number, grant, session, this.#host.limits.messageBytes, this.#host.services, {
+      send: (packet) => this.#send(packet),
       emit: (event) => this.#host.emit(event),
       close: (reason, detail) => this.close(reason, detail),
+      isCongested: () => this.#heldPackets !== undefined || this.#writer.bytes + this.#stream.writableLength > CONGESTED_BYTES,
     });
     this.#writer.add({ cmd: 'connack', returnCode: CONNACK_ACCEPTED, sessionPresent });
     this.#cancelWatch();
@@ -181,7 +265,17 @@ export class Connection {
     this.#host.emit({
       event: 'connected', connection: this.number, ...identity, token, expirySeconds, key, sessionPresent,
       ...(policy === undefined ? {} : { policy }),
+      ...(this.#modelId === undefined ? {} : { modelId: this.#modelId }),
     });
+    this.#client.start();
+  }
+
+  #send(packet: Packet): void {
+    if (this.#isClosed) return;
+    this.#writer.add(packet);
+    // Within a chunk the answers leave together.
+    if (!this.#isReceiving) this.#flush();
+    if (this.#isStalled && this.#writer.bytes > this.#host.limits.waitingBytes) this.close('client-does-not-read', 'stalled', true);
   }
 
   /** One timer for all packets: it looks at the time of the last one when it fires. */
@@ -220,12 +314,12 @@ export class Connection {
   }
 
   #flush(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isStalled) return;
+    const waitingBytes = this.#stream.writableLength;
     const bytes = this.#writer.take();
     if (bytes === undefined) return;
-    this.#stream.write(bytes);
-    if (this.#stream.writableLength > this.#host.limits.waitingBytes) {
-      this.close('client-does-not-read', `${this.#stream.writableLength} bytes wait`, true);
-    }
+    // What waited before counts: one answer may be larger than the bound.
+    if (waitingBytes > this.#host.limits.waitingBytes) this.close('client-does-not-read', `${waitingBytes} bytes wait`, true);
+    else this.#stream.write(bytes);
   }
 }

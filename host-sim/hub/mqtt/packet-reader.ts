@@ -6,7 +6,8 @@ export type ClientPacket =
   | IPublishPacket
   | ISubscribePacket
   | IUnsubscribePacket
-  | { readonly cmd: 'puback' | 'pingreq' | 'disconnect' };
+  | { readonly cmd: 'puback'; readonly messageId: number }
+  | { readonly cmd: 'pingreq' | 'disconnect' };
 
 /** A packet that breaks MQTT; `fault` says which rule. */
 export interface MalformedPacket {

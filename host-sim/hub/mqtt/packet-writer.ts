@@ -14,6 +14,11 @@ export class PacketWriter extends EventEmitter implements NodeJS.WritableStream 
     writeToStream(packet, this);
   }
 
+  /** How much was added since the last `take`. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** What was added since the last call; `undefined` when that is nothing. */
   take(): Buffer | undefined {
     if (this.#bytes === 0) return undefined;

@@ -1,4 +1,5 @@
 import type { IConnectPacket, IPublishPacket } from 'mqtt-packet';
+import type { DeviceEndpoint } from '../access/device-endpoints.ts';
 import type { DisconnectReason } from '../events.ts';
 import { telemetryPrefix, type Identity } from '../identity.ts';
 import { parsePropertyBag, type MessageProperties } from './property-bag.ts';
@@ -12,16 +13,28 @@ export interface Telemetry {
   readonly bytes: number;
 }
 
-export interface DeviceRequest {
-  readonly kind: 'twin-get' | 'twin-reported' | 'method-response';
-  /** `$rid`. */
+/** A request for the twin. */
+export interface TwinRequest {
+  readonly kind: 'twin-get' | 'twin-reported';
+  /** What stands behind `$rid=`, as the device wrote it: the answer carries the same. */
   readonly requestId: string;
+  readonly payload: Buffer;
+}
+
+export interface MethodAnswer {
+  readonly kind: 'method-response';
+  readonly requestId: string;
+  /** The device's own; any integer. */
+  readonly status: number;
+  readonly payload: Buffer;
 }
 
 export interface PublishFault {
   readonly kind: 'close';
   readonly reason: DisconnectReason;
 }
+
+export type PublishDecision = Telemetry | TwinRequest | MethodAnswer | PublishFault;
 
 export interface Will {
   readonly telemetry: Telemetry;
@@ -38,35 +51,43 @@ const TYPE_WILL = 'Will';
 /** [MQTT-3.3.2-2] wildcards and [MQTT-1.5.3-2] NUL have no place in a topic name; U+FFFD stands where bytes were no UTF-8. */
 const NOT_IN_TOPIC_NAME = /[#+\u0000\ufffd]/;
 
-const REQUESTS: readonly (readonly [prefix: string, kind: DeviceRequest['kind']])[] = [
+const TWIN_REQUESTS: readonly (readonly [prefix: string, kind: TwinRequest['kind']])[] = [
   ['$iothub/twin/GET/?', 'twin-get'],
   ['$iothub/twin/PATCH/properties/reported/?', 'twin-reported'],
-  ['$iothub/methods/res/', 'method-response'],
 ];
+
+/** `$iothub/methods/res/{status}/?$rid={request id}`; the status is an integer of 32 bits. */
+const METHOD_ANSWER = /^\$iothub\/methods\/res\/(-?\d{1,10})\/\?(.*)$/s;
 
 /** Decides the PUBLISH packets of one identity: its own telemetry topic and the `$iothub` requests; everything else closes. */
 export class PublishRules {
   readonly #prefix: string;
   readonly #maxMessageBytes: number;
+  readonly #endpoints: ReadonlySet<DeviceEndpoint> | undefined;
 
-  constructor(identity: Identity, maxMessageBytes: number) {
+  /** @param endpoints what the token covers; all of them when not given */
+  constructor(identity: Identity, maxMessageBytes: number, endpoints?: ReadonlySet<DeviceEndpoint>) {
     this.#prefix = telemetryPrefix(identity);
     this.#maxMessageBytes = maxMessageBytes;
+    this.#endpoints = endpoints;
   }
 
-  decide(packet: IPublishPacket): Telemetry | DeviceRequest | PublishFault {
+  decide(packet: IPublishPacket): PublishDecision {
     if (packet.qos === 2) return close('qos-2');
     if (packet.topic.startsWith(this.#prefix)) return this.#decideTelemetry(packet, packet.topic.slice(this.#prefix.length));
     // The documentation also shows the topic without the last slash.
     if (packet.topic.length === this.#prefix.length - 1 && this.#prefix.startsWith(packet.topic)) return this.#decideTelemetry(packet, '');
     if (NOT_IN_TOPIC_NAME.test(packet.topic)) return close('topic-not-allowed');
-    for (const [prefix, kind] of REQUESTS) {
-      if (packet.topic.startsWith(prefix)) return { kind, requestId: readRequestId(packet.topic) };
+    for (const [prefix, kind] of TWIN_REQUESTS) {
+      if (!packet.topic.startsWith(prefix)) continue;
+      if (!this.#covers('twin')) return close('endpoint-not-covered');
+      return { kind, requestId: readRequestId(packet.topic.slice(prefix.length)), payload: packet.payload as Buffer };
     }
-    return close('topic-not-allowed');
+    return this.#decideMethodAnswer(packet);
   }
 
   #decideTelemetry(packet: IPublishPacket, bag: string): Telemetry | PublishFault {
+    if (!this.#covers('messages/events')) return close('endpoint-not-covered');
     if (NOT_IN_TOPIC_NAME.test(bag)) return close('topic-not-allowed');
     const parsed = parsePropertyBag(bag);
     if (parsed === undefined) return close('properties-malformed');
@@ -75,6 +96,17 @@ export class PublishRules {
     const bytes = payload.length + properties.bytes;
     if (bytes > this.#maxMessageBytes) return close('message-too-large');
     return { kind: 'telemetry', properties, payload, bytes };
+  }
+
+  #decideMethodAnswer(packet: IPublishPacket): MethodAnswer | PublishFault {
+    const match = METHOD_ANSWER.exec(packet.topic);
+    if (match === null) return close('topic-not-allowed');
+    if (!this.#covers('methods/devicebound')) return close('endpoint-not-covered');
+    return { kind: 'method-response', status: Number(match[1]), requestId: readRequestId(match[2] ?? ''), payload: packet.payload as Buffer };
+  }
+
+  #covers(endpoint: DeviceEndpoint): boolean {
+    return this.#endpoints === undefined || this.#endpoints.has(endpoint);
   }
 }
 
@@ -95,8 +127,11 @@ function withProperty(properties: MessageProperties, name: string, value: string
   return { ...properties, application };
 }
 
-function readRequestId(topic: string): string {
-  return new URLSearchParams(topic.slice(topic.indexOf('?') + 1)).get('$rid') ?? '';
+function readRequestId(query: string): string {
+  for (const pair of query.split('&')) {
+    if (pair.startsWith('$rid=')) return pair.slice('$rid='.length);
+  }
+  return '';
 }
 
 function close(reason: DisconnectReason): PublishFault {
