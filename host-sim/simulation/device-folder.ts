@@ -4,9 +4,9 @@ import { writeKeyFile } from '../board/key-file.ts';
 import { writeSettings } from '../board/settings.ts';
 
 /** The key-value domain that the application reads (firmware/app/settings.ts). */
-const DOMAIN = 'latchkey';
+export const SETTINGS_DOMAIN = 'latchkey';
 /** The signer's slot of the device key. */
-const KEY_SLOT = 0;
+export const KEY_SLOT = 0;
 
 /** What a device is to do; the application's defaults hold for what is absent. */
 export interface DeviceSetup {
@@ -42,11 +42,18 @@ export type DeviceCredential =
 export function writeDeviceFolder(folder: string, setup: DeviceSetup): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { credential } = setup;
-  if (credential.type === 'key') {
-    const module = setup.moduleId === undefined ? '' : `/modules/${setup.moduleId}`;
-    const prefixes = [`${setup.hub}/devices/${setup.deviceId}${module}`];
-    writeKeyFile(join(folder, 'keys.bin'), [{ slot: KEY_SLOT, keyBase64: credential.keyBase64, prefixes }]);
-  }
+  if (credential.type === 'key') writeKeyFile(join(folder, 'keys.bin'), [{ slot: KEY_SLOT, keyBase64: credential.keyBase64, prefixes: [resourceOf(setup)] }]);
+  writeSettings(join(folder, 'settings.kv'), { [SETTINGS_DOMAIN]: deviceSettings(setup) });
+}
+
+/** What the key of a device may sign for: itself, or the module that it is. */
+export function resourceOf({ hub, deviceId, moduleId }: Pick<DeviceSetup, 'hub' | 'deviceId' | 'moduleId'>): string {
+  return `${hub}/devices/${deviceId}${moduleId === undefined ? '' : `/modules/${moduleId}`}`;
+}
+
+/** The settings that the application reads, under the keys of firmware/app/settings.ts; no device key is among them. */
+export function deviceSettings(setup: DeviceSetup): Record<string, string | Uint8Array> {
+  const { credential } = setup;
   const texts: Readonly<Record<string, string | number | undefined>> = {
     hub: setup.hub,
     gateway: setup.gateway,
@@ -68,5 +75,5 @@ export function writeDeviceFolder(folder: string, setup: DeviceSetup): void {
   const values: Record<string, string | Uint8Array> = {};
   for (const [key, value] of Object.entries(texts)) if (value !== undefined) values[key] = String(value);
   for (const [index, root] of setup.roots.entries()) values[`root${index}`] = root;
-  writeSettings(join(folder, 'settings.kv'), { [DOMAIN]: values });
+  return values;
 }

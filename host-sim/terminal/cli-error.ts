@@ -18,14 +18,26 @@ export const EXIT_OF_ENDING = { complete: EXIT.ok, interrupted: EXIT.interrupted
 
 export type CliErrorCode =
   | 'ERR_BOARD_ENDED'
+  | 'ERR_CHIP'
+  | 'ERR_CONFIRMATION'
   | 'ERR_CONNECTION_STRING'
+  | 'ERR_DPS'
+  | 'ERR_EFUSE'
   | 'ERR_FILE'
+  | 'ERR_FLASH'
+  | 'ERR_IMAGE'
   | 'ERR_KEY'
   | 'ERR_NAME'
+  | 'ERR_NO_BOARD'
+  | 'ERR_NOT_ONLINE'
+  | 'ERR_PARTITIONS'
+  | 'ERR_PROVISION'
+  | 'ERR_REGISTRY'
   | 'ERR_ROOTS'
   | 'ERR_SCENARIO'
   | 'ERR_TIMED_OUT'
-  | 'ERR_TOOLS';
+  | 'ERR_TOOLS'
+  | 'ERR_WIFI';
 
 /** An expected failure of a command, with the way out. The text never holds a key, a token or a signature. */
 export class CliError extends Error {
