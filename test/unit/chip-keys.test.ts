@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 
 import { formatKeyImage } from '../../host-sim/firmware/key-image.ts';
-import type { KeyEntry } from '../../host-sim/board/key-file.ts';
+import type { ChipKeyEntry } from '../../host-sim/firmware/key-image.ts';
 import { hubKeyLabel } from '../../firmware/agent/hub-key.ts';
 import { recordEvidence } from '../evidence.ts';
 import { ChipHarness, PURPOSE } from './chip-keys-harness.ts';
@@ -33,12 +33,12 @@ function imageOf(bytes: Buffer): string {
   return path;
 }
 
-async function start(entries: readonly KeyEntry[], options: Omit<ChipOptions, 'image'> = {}): Promise<void> {
+async function start(entries: readonly ChipKeyEntry[], options: Omit<ChipOptions, 'image'> = {}): Promise<void> {
   chip = await ChipHarness.start({ image: imageOf(formatKeyImage(entries, PARTITION_BYTES)), ...options });
 }
 
-const inBlock = (efuseBlock: number, slot = 0): KeyEntry => ({ slot, efuseBlock, prefixes: [RESOURCE] });
-const inPartition = (slot = 0, key = KEY): KeyEntry => ({ slot, keyBase64: key.toString('base64'), prefixes: [RESOURCE] });
+const inBlock = (efuseBlock: number, slot = 0): ChipKeyEntry => ({ slot, efuseBlock, prefixes: [RESOURCE] });
+const inPartition = (slot = 0, key = KEY): ChipKeyEntry => ({ slot, keyBase64: key.toString('base64'), prefixes: [RESOURCE] });
 const signatureOf = (key: Buffer): string => createHmac('sha256', key).update(`${RESOURCE}\n${EXPIRY}`).digest('base64');
 
 describe('a key in an eFuse block', () => {
