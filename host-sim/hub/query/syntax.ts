@@ -1,7 +1,10 @@
-/** What JSON can hold, read only. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-export type JsonRow = { readonly [key: string]: Json };
+import type { JsonObject, JsonValue } from '../twins/json.ts';
+
+export type Json = JsonValue;
+
+/** A document: a twin, or a row of an answer. */
+export type JsonRow = JsonObject;
 
 /** What a FROM clause can name here. */
 export type Collection = 'devices' | 'devices.modules';
