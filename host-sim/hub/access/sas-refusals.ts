@@ -4,7 +4,7 @@ import type { SasRefusal } from './sas.ts';
 export function describeSasRefusal(reason: SasRefusal): string {
   switch (reason) {
     case 'token-missing':
-      return 'no password: this hub takes SAS tokens only';
+      return 'no token: this hub takes SAS tokens only';
     case 'token-too-long':
       return 'the token has more than 2,048 bytes';
     case 'token-malformed':
@@ -20,18 +20,45 @@ export function describeSasRefusal(reason: SasRefusal): string {
     case 'resource-malformed':
       return 'sr cannot be percent-decoded';
     case 'resource-not-covered':
-      return 'sr is not this hub and identity, nor above it';
+      return 'sr is not what is asked for, nor above it';
     case 'identity-unknown':
       return 'no such device or module';
     case 'policy-unknown':
       return 'skn names no shared access policy of this hub';
+    case 'policy-missing':
+      return 'no skn: only a shared access policy may do this';
+    case 'identity-uses-certificate':
+      return 'the identity is registered for another authentication than SAS';
+    case 'shared-access-denied':
+      return 'this hub denies shared access';
     case 'signature-wrong':
       return 'neither key made this signature';
     case 'permission-missing':
-      return 'the policy does not allow devices to connect';
+      return 'the policy does not allow this';
     case 'identity-disabled':
       return 'the device is disabled';
     case 'token-expired':
       return "se is not after this hub's clock";
+  }
+}
+
+/**
+ * IoT Hub's code of a refusal. 401003: "cannot be validated; for example, it is expired or does not apply to the request's URI";
+ * 401002: "check the IoT Hub's access policies and permissions".
+ * @see https://learn.microsoft.com/rest/api/iothub/common-error-codes
+ * @see https://learn.microsoft.com/azure/iot-hub/troubleshoot-error-codes
+ */
+export function codeOfSasRefusal(reason: SasRefusal): number {
+  switch (reason) {
+    case 'identity-unknown':
+      return 404_001;
+    case 'identity-disabled':
+      return 403_012;
+    case 'permission-missing':
+    case 'policy-missing':
+    case 'shared-access-denied':
+      return 401_002;
+    default:
+      return 401_003;
   }
 }

@@ -5,10 +5,13 @@ import type { KeyPair } from './symmetric-key.ts';
 
 export type Permission = 'RegistryRead' | 'RegistryWrite' | 'ServiceConnect' | 'DeviceConnect' | 'ModuleConnect';
 
+/** How an identity proves who it is. `sas` ones have keys, no other takes a token; `none` is a module that another vouches for. */
+export type AuthenticationType = 'sas' | 'selfSigned' | 'certificateAuthority' | 'none';
+
 /** Whose keys may have signed: the identity's own, or a shared access policy's. */
 export interface SasKeyring {
   /** The identity that the resource names; `undefined` when the hub knows none. */
-  readonly identity: { readonly keys: KeyPair; readonly enabled: boolean } | undefined;
+  readonly identity: { readonly keys: KeyPair; readonly enabled: boolean; readonly authentication?: AuthenticationType } | undefined;
   /** The policy named `skn`. */
   policy(name: string): { readonly keys: KeyPair; readonly permissions: readonly Permission[] } | undefined;
   /** Signed with when nobody's key is known, so that the work is the same. */
@@ -22,21 +25,35 @@ export type SasRefusal =
   | 'resource-not-covered'
   | 'identity-unknown'
   | 'policy-unknown'
+  | 'policy-missing'
   | 'signature-wrong'
   | 'permission-missing'
   | 'identity-disabled'
+  | 'identity-uses-certificate'
+  | 'shared-access-denied'
   | 'token-expired';
 
 export type SasVerdict =
-  | { readonly accepted: true; readonly expirySeconds: number; readonly key: 'primary' | 'secondary'; readonly policy: string | undefined }
+  | {
+      readonly accepted: true;
+      /** The resource of the token. */
+      readonly scope: Resource;
+      readonly expirySeconds: number;
+      readonly key: 'primary' | 'secondary';
+      readonly policy: string | undefined;
+    }
   | { readonly accepted: false; readonly reason: SasRefusal; readonly expirySeconds?: number };
 
 export interface SasRequest {
   readonly token: Uint8Array | string | undefined;
   /** What is asked for. */
   readonly resource: Resource;
+  /** Parts of it of which covering one is enough. */
+  readonly parts?: readonly Resource[];
   /** One of these is enough when a policy signed. */
   readonly permissions: readonly Permission[];
+  /** Who may have signed; with `policies` no identity is asked for. Default `policies-and-identity`. */
+  readonly signers?: 'policies-and-identity' | 'policies';
   readonly keyring: SasKeyring;
   /** The hub's clock. */
   readonly nowSeconds: number;
@@ -66,7 +83,8 @@ export function verifySas(request: SasRequest, sign: SignSas = signWithNode): Sa
   const policyName = decodePercentOnce(fields.skn ?? '');
   if (scopeText === undefined) return refuse('resource-malformed', expirySeconds);
   if (signature === undefined || policyName === undefined) return refuse('token-malformed', expirySeconds);
-  if (!covers(parseResource(scopeText), request.resource)) return refuse('resource-not-covered', expirySeconds);
+  const scope = parseResource(scopeText);
+  if (![request.resource, ...(request.parts ?? [])].some((resource) => covers(scope, resource))) return refuse('resource-not-covered', expirySeconds);
 
   const { identity, dummyKeys } = request.keyring;
   const byPolicy = policyName !== '';
@@ -77,15 +95,19 @@ export function verifySas(request: SasRequest, sign: SignSas = signWithNode): Sa
   const isPrimary = equalInConstantTime(sign(keys.primary, stringToSign), signature);
   const isSecondary = equalInConstantTime(sign(keys.secondary, stringToSign), signature);
 
-  if (signer === undefined) return refuse(byPolicy ? 'policy-unknown' : 'identity-unknown', expirySeconds);
+  const isForIdentity = request.signers !== 'policies';
+  if (signer === undefined) return refuse(byPolicy ? 'policy-unknown' : isForIdentity ? 'identity-unknown' : 'policy-missing', expirySeconds);
   if (!isPrimary && !isSecondary) return refuse('signature-wrong', expirySeconds);
   if (byPolicy && !request.permissions.some((permission) => policy?.permissions.includes(permission))) {
     return refuse('permission-missing', expirySeconds);
   }
-  if (identity === undefined) return refuse('identity-unknown', expirySeconds);
-  if (!identity.enabled) return refuse('identity-disabled', expirySeconds);
+  if (isForIdentity) {
+    if (identity === undefined) return refuse('identity-unknown', expirySeconds);
+    if ((identity.authentication ?? 'sas') !== 'sas') return refuse('identity-uses-certificate', expirySeconds);
+    if (!identity.enabled) return refuse('identity-disabled', expirySeconds);
+  }
   if (expirySeconds <= request.nowSeconds) return refuse('token-expired', expirySeconds);
-  return { accepted: true, expirySeconds, key: isPrimary ? 'primary' : 'secondary', policy: byPolicy ? policyName : undefined };
+  return { accepted: true, scope, expirySeconds, key: isPrimary ? 'primary' : 'secondary', policy: byPolicy ? policyName : undefined };
 }
 
 /** Names a token in events and logs without telling anything of it: 64 bits of its SHA-256. */

@@ -1,10 +1,9 @@
 import type { IConnectPacket } from 'mqtt-packet';
-import { parseClientId, resourceSegments, type Identity } from '../identity.ts';
+import { authorize, type AccessContext } from '../access/authorize.ts';
+import { coveredEndpoints, deviceResource, endpointResources, type DeviceEndpoint } from '../access/device-endpoints.ts';
+import type { Permission, SasRefusal } from '../access/sas.ts';
+import { parseClientId, type Identity } from '../identity.ts';
 import { decideWill, type Will } from './publish-rules.ts';
-import type { Registry } from '../registry/registry.ts';
-import { describeSasRefusal } from '../access/sas-refusals.ts';
-import { verifySas, type Permission, type SasRefusal, type SignSas } from '../access/sas.ts';
-import type { KeyPair } from '../access/symmetric-key.ts';
 
 export type ConnectRefusal =
   | SasRefusal
@@ -28,6 +27,8 @@ export interface ConnectGrant {
   readonly expirySeconds: number;
   readonly key: 'primary' | 'secondary';
   readonly policy: string | undefined;
+  /** What the token covers: all of them, or those that it names alone. */
+  readonly endpoints: ReadonlySet<DeviceEndpoint>;
   readonly will: Will | undefined;
 }
 
@@ -41,14 +42,9 @@ export interface ConnectDenial {
   readonly expirySeconds?: number;
 }
 
-export interface ConnectContext {
+export interface ConnectContext extends AccessContext {
   readonly hubName: string;
-  readonly registry: Registry;
-  readonly dummyKeys: KeyPair;
-  /** The hub's clock, milliseconds since 1970. */
-  readonly nowMs: number;
   readonly maxMessageBytes: number;
-  readonly sign?: SignSas;
 }
 
 const DEVICE_PERMISSIONS: readonly Permission[] = ['DeviceConnect'];
@@ -67,28 +63,27 @@ export function decideConnect(packet: IConnectPacket, context: ConnectContext): 
   const userNameFault = checkUserName(packet.username, packet.clientId, context.hubName);
   if (userNameFault !== undefined) return userNameFault;
 
-  const verdict = verifySas(
+  const decision = authorize(
     {
       token: packet.password,
-      resource: { host: context.hubName, segments: resourceSegments(identity) },
+      resource: deviceResource(context.hubName, identity),
+      parts: endpointResources(context.hubName, identity),
       permissions: identity.moduleId === undefined ? DEVICE_PERMISSIONS : MODULE_PERMISSIONS,
-      keyring: {
-        identity: context.registry.find(identity),
-        policy: (name) => context.registry.findPolicy(name),
-        dummyKeys: context.dummyKeys,
-      },
-      nowSeconds: context.nowMs / 1000,
+      identity,
     },
-    context.sign,
+    context,
   );
-  if (!verdict.accepted) {
-    const denial = deny(verdict.reason, describeSasRefusal(verdict.reason));
-    return verdict.expirySeconds === undefined ? denial : { ...denial, expirySeconds: verdict.expirySeconds };
+  if (!decision.accepted) {
+    const { status: _, ...why } = decision;
+    return { ...why, returnCode: CONNACK_NOT_AUTHORIZED };
   }
+  const endpoints = coveredEndpoints(decision.scope, identity);
   const will = decideWill(packet.will, identity, context.maxMessageBytes);
-  if (will === 'not-allowed') return deny('will-not-allowed', "the will's topic must be the telemetry topic, its QoS at most 1");
-  const { expirySeconds, key, policy } = verdict;
-  return { accepted: true, identity, expirySeconds, key, policy, will };
+  if (will === 'not-allowed' || (will !== undefined && !endpoints.has('messages/events'))) {
+    return deny('will-not-allowed', "the will's topic must be the telemetry topic, its QoS at most 1, and the token must cover it");
+  }
+  const { expirySeconds, key, policy } = decision;
+  return { accepted: true, identity, expirySeconds, key, policy, endpoints, will };
 }
 
 /** `{hub}/{clientId}`, or with `/?api-version=…` behind it. */
@@ -109,14 +104,9 @@ function deny(reason: ConnectRefusal, detail: string, returnCode: number = CONNA
   return { accepted: false, reason, returnCode, code: codeOf(reason), detail };
 }
 
-/** IoT Hub's codes, as its diagnostic log has them. @see https://learn.microsoft.com/azure/iot-hub/troubleshoot-error-codes */
+/** IoT Hub's codes, as its diagnostic log has them; those of a token are `codeOfSasRefusal`'s. @see https://learn.microsoft.com/azure/iot-hub/troubleshoot-error-codes */
 function codeOf(reason: ConnectRefusal): number {
   switch (reason) {
-    case 'identity-unknown':
-      return 404_001;
-    case 'resource-not-covered':
-    case 'permission-missing':
-      return 401_002;
     case 'protocol-version':
       return 400_001;
     case 'client-id-malformed':
