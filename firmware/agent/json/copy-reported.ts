@@ -22,7 +22,9 @@ type Container = Record<string, JsonValue> | JsonValue[];
 interface Level {
   readonly source: Readonly<Record<string, unknown>>;
   readonly target: Container;
-  readonly names: readonly string[];
+  /** Of an object. */
+  readonly names: readonly string[] | undefined;
+  readonly length: number;
   at: number;
 }
 
@@ -36,14 +38,14 @@ export function copyReported(patch: unknown, { maxBytes = MAX_REPORTED_BYTES }: 
   const levels: Level[] = [levelOf(patch, emptyObject())];
   let byteCount = 0;
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
-    if (level.at === level.names.length) {
+    if (level.at === level.length) {
       levels.pop();
       if (levels.length === 0) return level.target as JsonObject;
       continue;
     }
-    const name = level.names[level.at++]!;
+    const name = nameAt(level, level.at++);
     const value = level.source[name];
-    if (!Array.isArray(level.target)) {
+    if (level.names !== undefined) {
       if (value === undefined) continue;
       byteCount += checkName(name, levels);
     }
@@ -64,12 +66,12 @@ export function copyReported(patch: unknown, { maxBytes = MAX_REPORTED_BYTES }: 
 }
 
 function levelOf(source: Readonly<Record<string, unknown>>, target: Container): Level {
-  return { source, target, names: Array.isArray(source) ? indexesOf(source.length) : Object.keys(source), at: 0 };
+  const names = Array.isArray(source) ? undefined : Object.keys(source);
+  return { source, target, names, length: names === undefined ? (source['length'] as number) : names.length, at: 0 };
 }
 
-/** Holes, too: `Object.keys` leaves them out. */
-function indexesOf(length: number): string[] {
-  return Array.from({ length }, (_, index) => String(index));
+function nameAt({ names }: Level, at: number): string {
+  return names === undefined ? String(at) : names[at]!;
 }
 
 function put(target: Container, name: string, value: JsonValue): void {
@@ -116,7 +118,7 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
 
 /** Names are said, values are not. */
 function refused(levels: readonly Level[], what: string, remedy: string): LatchkeyError {
-  const path = levels.map(({ names, at }) => names[at - 1]).join('.');
+  const path = levels.map((level) => nameAt(level, level.at - 1)).join('.');
   const shown = path.length > 100 ? `${path.slice(0, 100)}…` : path;
   return new LatchkeyError('ERR_REPORTED', `reported properties: ${shown === '' ? 'the patch' : JSON.stringify(shown)} ${what}; ${remedy}`);
 }

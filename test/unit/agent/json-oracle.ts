@@ -3,34 +3,37 @@ import type { JsonLimits } from '../../../firmware/agent/json/json-limits.ts';
 /** As wide as the guard goes: only the grammar refuses. */
 export const WIDE_LIMITS: JsonLimits = { maxBytes: 10_000_000, maxDepth: 32, maxMembers: Infinity, maxNameBytes: 255 };
 
-export type Verdict = { readonly ok: true; readonly value: unknown } | { readonly ok: false };
+export type Verdict = { readonly ok: true; readonly value: unknown; readonly hasProto: boolean } | { readonly ok: false };
 
-/** What Node says of these bytes: UTF-8 by TextDecoder, JSON by JSON.parse; and our two rules more: no half of a surrogate pair, no `__proto__`. */
+/** What Node says of these bytes: UTF-8 by TextDecoder, JSON by JSON.parse; and one rule more: no half of a surrogate pair. */
 export function judge(bytes: Uint8Array): Verdict {
-  let value: unknown;
-  let isRefused = false;
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    value = JSON.parse(text, (name: string, inner: unknown) => {
-      if (name === '__proto__' || isIllFormed(name) || (typeof inner === 'string' && isIllFormed(inner))) isRefused = true;
-      return inner;
-    });
-    // A reviver does not see members that a later one of the same name replaced: the escapes are looked for in the text.
-    if (hasHalfPair(text)) isRefused = true;
+    const value: unknown = JSON.parse(text);
+    const plain = withoutEscapes(text);
+    // Its members may have been replaced by later ones of the same name: the escapes are looked for in the text.
+    return /\p{Surrogate}/u.test(plain) ? { ok: false } : { ok: true, value, hasProto: /"__proto__"\s*:/.test(plain) };
   } catch {
     return { ok: false };
   }
-  return isRefused ? { ok: false } : { ok: true, value };
 }
 
-function isIllFormed(text: string): boolean {
-  return /[\ud800-\udfff]/u.test(text);
+/** The text is JSON: what follows a backslash is an escape. An escaped quotation mark is left out, so that it ends nothing. */
+function withoutEscapes(text: string): string {
+  return text.replace(/\\u([0-9a-fA-F]{4})|\\(.)/gs, (_, hex: string | undefined, other: string | undefined) => {
+    if (hex === undefined) return other === '"' ? '' : (other ?? '');
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return character === '"' ? '' : character;
+  });
 }
 
-/** The text is JSON: what follows a backslash is an escape. */
-function hasHalfPair(text: string): boolean {
-  const escapes = text.replace(/\\u([0-9a-fA-F]{4})|\\(.)/gs, (_, hex: string | undefined, other: string | undefined) =>
-    hex === undefined ? (other ?? '') : String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return isIllFormed(escapes);
+/** `bytes` in pieces that end at `cuts`. */
+export function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [...ends, bytes.length].map((end, index) => bytes.slice(ends[index - 1] ?? 0, end));
+}
+
+/** `bytes` in pieces of `size`. */
+export function cutEvery(bytes: Uint8Array, size: number): Uint8Array[] {
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => bytes.slice(index * size, (index + 1) * size));
 }

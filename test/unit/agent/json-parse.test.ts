@@ -2,14 +2,14 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { NameBudget } from '../../../firmware/agent/json/name-budget.ts';
-import { parseBounded } from '../../../firmware/agent/json/parse-bounded.ts';
+import { type JsonParsed, parseBounded } from '../../../firmware/agent/json/parse-bounded.ts';
 import { textCodec } from '../../../firmware/codecs/text.ts';
 import { recordEvidence } from '../../evidence.ts';
 import { JSON_CASES } from './json-cases.ts';
 import { judge, WIDE_LIMITS } from './json-oracle.ts';
 
 const bytesOf = (latin1: string): Uint8Array => Uint8Array.from(Buffer.from(latin1, 'latin1'));
-const wide = (json: Uint8Array): unknown => parseBounded(json, { text: textCodec, names: new NameBudget({ maxNames: 10_000, maxBytes: 65_535 }), limits: WIDE_LIMITS });
+const wide = (json: Uint8Array): JsonParsed => parseBounded(json, { text: textCodec, names: new NameBudget({ maxNames: 10_000, maxBytes: 65_535 }), limits: WIDE_LIMITS });
 
 test.each(JSON_CASES)('$name: $code', ({ latin1, code }) => {
   const names = new NameBudget();
@@ -38,8 +38,29 @@ test('every valid JSON gives what JSON.parse gives', () => {
     fc.property(fc.json({ maxDepth: 10, stringUnit: 'binary' }), (text) => {
       const bytes = Uint8Array.from(Buffer.from(text));
       const verdict = judge(bytes);
-      expect(wide(bytes)).toEqual(verdict.ok ? { ok: true, value: verdict.value } : { ok: false, code: expect.any(String) });
+      expect(wide(bytes)).toEqual(verdict.ok && !verdict.hasProto ? { ok: true, value: verdict.value } : { ok: false, code: expect.any(String) });
     }),
-    { numRuns: 2000 },
+    { seed: 20_261_122, numRuns: 2000 },
   );
+});
+
+/** What JSON is made of, and what it must not be made of. */
+const TELLING = [...'{}[]:,"\\/bfnrtu0123456789+-.eE truefalsnl\n\t\0', ...'\x1f\x7f\x80\xbf\xc0\xc2\xe0\xed\xf0\xf4\xff'].map((character) => character.charCodeAt(0));
+
+test('a mutated JSON is refused exactly where Node refuses it', () => {
+  let refused = 0;
+  let read = 0;
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 6, stringUnit: 'binary' }), fc.array(fc.tuple(fc.nat(), fc.nat(2), fc.constantFrom(...TELLING)), { minLength: 1, maxLength: 4 }), (text, changes) => {
+      const bytes = [...Buffer.from(text)];
+      for (const [place, kind, byte] of changes) bytes.splice(place % (bytes.length + 1), kind === 0 ? 0 : 1, ...(kind === 1 ? [] : [byte]));
+      const verdict = judge(Uint8Array.from(bytes));
+      const result = wide(Uint8Array.from(bytes));
+      expect(result).toEqual(verdict.ok && !verdict.hasProto ? { ok: true, value: verdict.value } : { ok: false, code: expect.stringMatching(/^ERR_JSON_/) });
+      if (verdict.ok) read++;
+      else refused++;
+    }),
+    { seed: 20_261_122, numRuns: 10_000, examples: [['"\\ud83d\\ude00"', [[2, 1, 0x30]]]] },
+  );
+  expect(Math.min(read, refused)).toBeGreaterThan(1000);
 });
