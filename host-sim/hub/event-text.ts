@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
+import { describeConfigurationEvent } from './configurations/configuration-event-text.ts';
 import type { HubEvent } from './events.ts';
 import { formatClientId } from './identity.ts';
+import { describeMessageEvent } from './messages/message-event-text.ts';
 import { describeMethodEvent } from './methods/method-event-text.ts';
 import { describeTwinEvent } from './twins/twin-event-text.ts';
 
@@ -43,13 +45,18 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
     case 'twinRefused':
     case 'desiredSent':
       return describeTwinEvent(event);
+    case 'configurationChanged':
+    case 'configurationsApplied':
+    case 'configurationsRefused':
+      return describeConfigurationEvent(event);
     case 'methodSent':
     case 'methodAnswered':
     case 'methodFailed':
     case 'methodAnswerIgnored':
       return describeMethodEvent(event);
-    case 'messageSent':
-      return line(event, `${event.dup ? 'sent again' : 'sent'} message ${event.messageId === '' ? `number ${event.sequenceNumber}` : printable(event.messageId)} with QoS ${event.qos}`, 'plain');
+    case 'cloudMessage':
+    case 'cloudMessageSent':
+      return describeMessageEvent(event);
     case 'tlsFailed':
       return { who: event.peer, text: `TLS failed: ${event.detail} (${event.code})`, tone: 'warning' };
     case 'connectionRejected':

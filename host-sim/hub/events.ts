@@ -1,4 +1,6 @@
+import type { ConfigurationEvent } from './configurations/configuration-events.ts';
 import type { Identity } from './identity.ts';
+import type { MessageEvent } from './messages/message-events.ts';
 import type { MethodEvent } from './methods/method-events.ts';
 import type { ConnectRefusal } from './mqtt/connect-rules.ts';
 import type { DeliveryEvent } from './mqtt/delivery-events.ts';
@@ -40,7 +42,9 @@ interface OfIdentity extends OfConnection, Identity {}
 export type HubEventBody =
   | TwinEvent
   | MethodEvent
+  | ConfigurationEvent
   | DeliveryEvent
+  | MessageEvent
   | { readonly event: 'listening'; readonly service: 'mqtt' | 'date' | 'ntp'; readonly address: string; readonly port: number }
   | { readonly event: 'tlsFailed'; readonly peer: string; readonly code: string; readonly detail: string }
   | { readonly event: 'connectionRejected'; readonly peer: string; readonly limit: number }

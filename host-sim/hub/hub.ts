@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { Configurations } from './configurations/configurations.ts';
 import { decideConnect, type ConnectDenial, type ConnectGrant } from './mqtt/connect-rules.ts';
 import { Connection, type ConnectionHost } from './mqtt/connection.ts';
 import type { HubEvent, HubEventBody } from './events.ts';
@@ -7,15 +8,17 @@ import { formatClientId, type Identity } from './identity.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_LIMITS, type HubLimits } from './limits.ts';
 import { listenTls, type ListenOptions, type Listener } from './listen.ts';
 import type { RegisteredIdentity, Registry, RegistryChange } from './registry/registry.ts';
-import { MessageQueues, type DeviceDirectory } from './messages/message-queues.ts';
+import { MessageQueues, type DeviceDirectory, type MessageChange } from './messages/message-queues.ts';
 import { MethodBroker } from './methods/method-broker.ts';
 import type { DeviceServices } from './mqtt/connected-client.ts';
 import { PresenceStore } from './mqtt/presence-store.ts';
 import type { Session } from './mqtt/session.ts';
 import { SessionStore } from './mqtt/session-store.ts';
-import type { Durable } from './state/durable.ts';
+import type { RowSource } from './query/run-query.ts';
+import { createTwinRows } from './query/twin-rows.ts';
+import type { Durable, DurableRecord } from './state/durable.ts';
 import type { Throttles } from './throttles/throttles.ts';
-import type { Presence } from './twins/twin-format.ts';
+import { formatTwin, type Presence } from './twins/twin-format.ts';
 import { TwinStore, type TwinChange } from './twins/twin-store.ts';
 import { generateKeyPair } from './access/symmetric-key.ts';
 import type { Clock } from '../time/clock.ts';
@@ -34,6 +37,8 @@ export interface HubOptions {
   readonly messages?: MessageQueues;
   readonly sessions?: SessionStore;
   readonly presences?: PresenceStore;
+  /** Of automatic device configurations. */
+  readonly configurationRecords?: Iterable<DurableRecord>;
   /** The rates of IoT Hub; none when not given. */
   readonly throttles?: Throttles;
 }
@@ -49,11 +54,17 @@ export interface Hub {
   readonly methods: MethodBroker;
   /** Cloud-to-device queues. */
   readonly messages: MessageQueues;
+  /** Automatic device configurations. */
+  readonly configurations: Configurations;
+  /** What queries run over. */
+  readonly rows: RowSource;
   readonly throttles: Throttles | undefined;
   /** What of the hub's own stores a state file keeps; the registry and others are their owners' to add. */
   readonly durables: readonly Durable[];
   /** Whether an identity is connected, and what is known of it. */
   presence(identity: Identity): Presence;
+  /** A twin as the service API shows it; `undefined` when there is no such identity. */
+  describeTwin(identity: Identity): ServiceTwin | undefined;
   /** Takes the plaintext side of a client's connection; the hub owns the stream from now on. */
   accept(stream: Duplex, peer: string): void;
   /** Accepts TLS connections on a port. @throws ERR_PORT_IN_USE, ERR_PORT_FORBIDDEN, ERR_ADDRESS */
@@ -86,12 +97,17 @@ export function createHub(options: HubOptions): Hub {
   return new LocalHub(options);
 }
 
+/** A twin with what automatic configurations are to it. */
+export type ServiceTwin = ReturnType<typeof formatTwin> & { readonly configurations: NonNullable<ReturnType<Configurations['statusOf']>> };
+
 class LocalHub implements Hub, ConnectionHost {
   readonly hubName: string;
   readonly registry: Registry;
   readonly twins: TwinStore;
   readonly methods: MethodBroker;
   readonly messages: MessageQueues;
+  readonly configurations: Configurations;
+  readonly rows: RowSource;
   readonly throttles: Throttles | undefined;
   readonly services: DeviceServices;
   readonly durables: readonly Durable[];
@@ -124,11 +140,16 @@ class LocalHub implements Hub, ConnectionHost {
     this.services = { twins: this.twins, methods: this.methods, messages: this.messages, throttles: this.throttles, now: () => this.now() };
     this.#sessions = options.sessions ?? new SessionStore();
     this.#presences = options.presences ?? new PresenceStore();
-    this.durables = [this.twins, this.messages, this.#sessions, this.#presences];
     this.#matchTwins();
+    this.rows = createTwinRows({ identities: () => this.twins.identities(), read: (identity) => this.describeTwin(identity) });
+    this.configurations = new Configurations({
+      clock: options.clock, twins: this.twins, rows: this.rows, records: options.configurationRecords ?? [], emit: (event) => this.emit(event),
+    });
+    this.durables = [this.twins, this.messages, this.#sessions, this.#presences, this.configurations];
     this.#stopWatching = [
       options.registry.onChange((change) => this.#applyChange(change)),
       this.twins.onChange((change) => this.#tellTwin(change)),
+      this.messages.onChange((change) => this.#tellMessage(change)),
       this.messages.onAvailable((identity) => this.#byClientId.get(formatClientId(identity))?.act((client) => client.pump())),
     ];
   }
@@ -156,6 +177,7 @@ class LocalHub implements Hub, ConnectionHost {
 
   async close(): Promise<void> {
     for (const stop of this.#stopWatching) stop();
+    this.configurations.close();
     this.methods.close();
     this.messages.close();
     for (const connection of [...this.#connections]) connection.close('hub-closed', undefined, true);
@@ -188,6 +210,13 @@ class LocalHub implements Hub, ConnectionHost {
     const { connectedMs, silentMs, modelId } = connection;
     const seen = { connected: true, changedMs: connectedMs, connectedSinceMs: connectedMs, lastActivityMs: this.now() - silentMs };
     return modelId === undefined ? seen : { ...seen, modelId };
+  }
+
+  describeTwin(identity: Identity): ServiceTwin | undefined {
+    const registered = this.registry.find(identity);
+    if (registered === undefined || !this.twins.has(identity)) return undefined;
+    const waiting = identity.moduleId === undefined ? this.messages.count(identity) : 0;
+    return { ...formatTwin(registered, this.twins.read(identity), this.presence(identity), waiting), configurations: this.configurations.statusOf(identity) ?? {} };
   }
 
   setClockOffset(offsetMs: number): void {
@@ -265,6 +294,10 @@ class LocalHub implements Hub, ConnectionHost {
     if (part === 'desired') this.#byClientId.get(formatClientId(identity))?.tellDesired(change);
   }
 
+  #tellMessage({ deviceId, change, message: { messageId, sequenceNumber, payload } }: MessageChange): void {
+    this.emit({ event: 'cloudMessage', change, deviceId, messageId, sequenceNumber, bytes: payload.length });
+  }
+
   /** Every identity has a twin, nobody else has: stores that were kept may be of different age. */
   #matchTwins(): void {
     for (const identity of [...this.twins.identities()]) {
@@ -279,7 +312,10 @@ class LocalHub implements Hub, ConnectionHost {
         ? { event: 'registryChanged', change: change.change, policy: change.policy }
         : { event: 'registryChanged', change: change.change, ...change.identity },
     );
-    if (change.change === 'added') this.twins.create(change.identity);
+    if (change.change === 'added') {
+      this.twins.create(change.identity);
+      this.configurations.addTwin(change.identity);
+    }
     if (change.change !== 'disabled' && change.change !== 'removed') return;
     for (const connection of [...this.#connections]) {
       const identity = connection.grant?.identity;
@@ -288,6 +324,7 @@ class LocalHub implements Hub, ConnectionHost {
     }
     if (change.change !== 'removed') return;
     for (const store of [this.#sessions, this.#presences, this.messages, this.methods, this.twins]) store.delete(change.identity);
+    this.configurations.removeTwin(change.identity);
   }
 }
 

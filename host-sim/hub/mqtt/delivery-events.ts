@@ -1,6 +1,6 @@
 /** A cloud-to-device message went to its device. */
 export type DeliveryEvent = {
-  readonly event: 'messageSent';
+  readonly event: 'cloudMessageSent';
   readonly connection: number;
   readonly deviceId: string;
   /** As the service set it; empty for none. */

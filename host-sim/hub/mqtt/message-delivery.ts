@@ -49,7 +49,7 @@ export class MessageDelivery {
       const qos = this.#session.messageQos() ?? 0;
       const topic = formatMessageTopic(this.#identity.deviceId, message);
       const { sequenceNumber, messageId, lockToken } = message;
-      const told = { event: 'messageSent', connection: this.#connection, deviceId: this.#identity.deviceId, messageId, sequenceNumber } as const;
+      const told = { event: 'cloudMessageSent', connection: this.#connection, deviceId: this.#identity.deviceId, messageId, sequenceNumber } as const;
       if (qos === 0) {
         this.#effects.send({ cmd: 'publish', topic, payload: message.payload, qos, dup: false, retain: false });
         this.#effects.emit({ ...told, qos, dup: false });
