@@ -1,35 +1,64 @@
+import type { AgentPart, DesiredChange } from './agent-part.ts';
 import type { AgentEvent } from './events.ts';
+import type { InboundMessage } from './messages/inbound-message.ts';
+import type { MethodHandler } from './methods/method-request.ts';
 
-/** A message from the cloud. */
-export interface InboundMessage {
-  readonly topic: string;
-  /** May be empty. */
-  readonly payload: Uint8Array;
-  /** Tells the hub that it was handled; until then the hub keeps it. Idempotent. */
-  acknowledge(): void;
-}
+export type { InboundMessage };
 
-/** What the application wants to hear; all called from callbacks of the port. */
-export interface ApplicationCallbacks {
+/** What the application wants to hear; all called from callbacks of the port. What they throw becomes an event. */
+export interface ApplicationCallbacks extends AgentPart {
   readonly onEvent?: ((event: AgentEvent) => void) | undefined;
+  /** A connection was accepted, the first one or one after `onDisconnected`; not at a renewal. */
+  readonly onConnected?: (() => void) | undefined;
+  /** There is no connection any more; `code` says why, `STOPPED` after `stop()`. The agent makes a new one by itself. */
+  readonly onDisconnected?: ((code: string) => void) | undefined;
   /** The hub has acknowledged a message that `send` accepted, or a QoS 0 message has left. */
   readonly onAcknowledged?: (() => void) | undefined;
   /** There is room for `send` again after it returned false. */
   readonly onWritable?: (() => void) | undefined;
-  /** Cloud-to-device messages; without it they are not subscribed to. */
-  readonly onMessage?: ((message: InboundMessage) => void) | undefined;
+  /** Every direct method that has no handler in `methods`; it must answer itself when it does not know the name (501 by custom). */
+  readonly onMethod?: MethodHandler | undefined;
+  /** Services of the firmware beside the application; they are asked before it. */
+  readonly parts?: readonly AgentPart[] | undefined;
 }
 
-/** Calls the application. What it throws ends neither the agent nor, on the chip, the program: it becomes an event. */
+/** Calls the application and the other parts. What they throw ends neither the agent nor, on the chip, the program: it becomes an event. */
 export class Application {
   readonly #callbacks: ApplicationCallbacks;
+  readonly #parts: readonly AgentPart[];
+  /** Names come from the cloud: as keys of an object they would use up the engine's table of names. */
+  readonly #methods = new Map<string, MethodHandler>();
 
   constructor(callbacks: ApplicationCallbacks) {
     this.#callbacks = callbacks;
+    this.#parts = [...(callbacks.parts ?? []), callbacks];
+    for (const { methods = {} } of this.#parts) {
+      for (const name of Object.keys(methods)) if (!this.#methods.has(name)) this.#methods.set(name, methods[name]!);
+    }
   }
 
   get wantsMessages(): boolean {
-    return this.#callbacks.onMessage !== undefined;
+    return this.#parts.some(({ onMessage }) => onMessage !== undefined);
+  }
+
+  get wantsDesired(): boolean {
+    return this.#parts.some(({ onDesired }) => onDesired !== undefined);
+  }
+
+  get wantsMethods(): boolean {
+    return this.#methods.size > 0 || this.#callbacks.onMethod !== undefined;
+  }
+
+  get desiredNames(): readonly string[] {
+    return [...new Set(this.#parts.flatMap(({ desired = [] }) => desired))];
+  }
+
+  get reportedNames(): readonly string[] {
+    return [...new Set(this.#parts.flatMap(({ reported = [] }) => reported))];
+  }
+
+  methodHandler(name: string): MethodHandler | undefined {
+    return this.#methods.get(name) ?? this.#callbacks.onMethod;
   }
 
   report(event: AgentEvent): void {
@@ -42,6 +71,15 @@ export class Application {
     }
   }
 
+  connected(): void {
+    this.#call(this.#callbacks.onConnected);
+  }
+
+  disconnected(code: string): void {
+    const { onDisconnected } = this.#callbacks;
+    if (onDisconnected !== undefined) this.call(onDisconnected, code);
+  }
+
   acknowledged(): void {
     this.#call(this.#callbacks.onAcknowledged);
   }
@@ -50,16 +88,39 @@ export class Application {
     this.#call(this.#callbacks.onWritable);
   }
 
-  /** False when nobody wants messages. */
+  /** Each part hears of its own properties, of a patch only when one of them is in it. */
+  changed(change: DesiredChange): void {
+    for (const part of this.#parts) {
+      if (part.onDesired === undefined) continue;
+      const own = this.#parts.length === 1 ? change : narrow(change, part);
+      if (own.isPatch && own.properties.size === 0 && own.refused.size === 0) continue;
+      this.call((one: DesiredChange) => part.onDesired?.(one), own);
+    }
+  }
+
+  /** False when nobody wants this message. */
   deliver(message: InboundMessage): boolean {
-    const { onMessage } = this.#callbacks;
-    if (onMessage === undefined) return false;
+    for (const part of this.#parts) {
+      if (part.onMessage === undefined) continue;
+      try {
+        if (part.onMessage(message) !== false) return true;
+      } catch (error) {
+        this.#failed(error);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** False when it threw. */
+  call<T>(callback: (argument: T) => void, argument: T): boolean {
     try {
-      onMessage(message);
+      callback(argument);
+      return true;
     } catch (error) {
       this.#failed(error);
+      return false;
     }
-    return true;
   }
 
   #call(callback: (() => void) | undefined): void {
@@ -78,4 +139,17 @@ export class Application {
       // It throws there too: nobody is left to tell.
     }
   }
+}
+
+function narrow(change: DesiredChange, { desired, reported }: AgentPart): DesiredChange {
+  return {
+    ...change,
+    properties: only(change.properties, desired),
+    refused: only(change.refused, desired),
+    reported: only(change.reported, reported),
+  };
+}
+
+function only<T>(values: ReadonlyMap<string, T>, names: readonly string[] = []): ReadonlyMap<string, T> {
+  return new Map([...values].filter(([name]) => names.includes(name)));
 }

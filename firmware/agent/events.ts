@@ -1,13 +1,18 @@
 import type { ClockLevel } from './clock/clock-state.ts';
+import type { JsonRefusal } from './json/json-refusal.ts';
 
 /** What the agent tells the application; every expected failure is one of these, none is an exception. */
-export type AgentEvent =
+export type AgentEvent = ClockEvent | ConnectionEvent | TwinEvent | CloudEvent;
+
+export type ClockEvent =
   | { readonly type: 'clock'; readonly level: ClockLevel }
   /**
    * A check of the clock failed: `ERR_NTP_SILENT`, `ERR_NTP_DISAGREES` (detail: milliseconds), `ERR_NTP_RANGE` and
    * `ERR_DATE_RANGE` (before the floor or ten years after it), `ERR_FLOOR_NOT_SAVED`, or why HTTPS gave no date.
    */
-  | { readonly type: 'clock-trouble'; readonly code: string; readonly detail: number }
+  | { readonly type: 'clock-trouble'; readonly code: string; readonly detail: number };
+
+export type ConnectionEvent =
   | { readonly type: 'connecting'; readonly host: string; readonly port: number }
   | {
       readonly type: 'connected';
@@ -32,10 +37,33 @@ export type AgentEvent =
   | { readonly type: 'disconnected'; readonly code: string }
   /** A ready-made token has ended or is about to; give the next one to `useToken`. */
   | { readonly type: 'token-needed' }
-  /** A message larger than `maxInboundBytes` was skipped (and acknowledged). */
-  | { readonly type: 'oversize'; readonly topic: string; readonly byteCount: number }
-  | { readonly type: 'subscription-refused'; readonly topic: string }
-  /** The application's handler threw; the agent goes on. */
-  | { readonly type: 'handler-failed'; readonly message: string }
   /** The agent cannot do what it must: no key in the slot, a resource outside the key's prefixes. */
-  | { readonly type: 'sign-failed'; readonly code: string };
+  | { readonly type: 'sign-failed'; readonly code: string }
+  | { readonly type: 'subscription-refused'; readonly topic: string };
+
+export type TwinEvent =
+  /** The hub has taken what `report` gave; `version` is that of the reported properties now. */
+  | { readonly type: 'reported'; readonly version: number | undefined }
+  /**
+   * The hub refused for good (400 to 499 but 408 and 429). A refused patch is not sent again: `names` are its top-level
+   * properties. A refused reading of the twin is repeated on the next connection.
+   */
+  | { readonly type: 'twin-refused'; readonly request: TwinRequestKind; readonly status: number; readonly names: readonly string[] }
+  /** Throttled (429), failed at the hub (500 and above), or not answered in time (`status` undefined); repeated after `retryMs`. */
+  | { readonly type: 'twin-delayed'; readonly request: TwinRequestKind; readonly status: number | undefined; readonly retryMs: number }
+  /** A twin or a desired patch that could not be read; the twin is asked for again. */
+  | { readonly type: 'twin-unreadable'; readonly code: JsonRefusal };
+
+export type TwinRequestKind = 'get' | 'report';
+
+export type CloudEvent =
+  /** A message larger than `maxInboundBytes` was skipped (and acknowledged; a method was answered with 413). */
+  | { readonly type: 'oversize'; readonly topic: string; readonly byteCount: number }
+  /** A message on a topic that the agent did not ask for was skipped; `topic` is cut to `MAX_EVENT_TOPIC` characters. */
+  | { readonly type: 'ignored'; readonly topic: string }
+  /** The agent answered a direct method itself: 400 payload unreadable, 413 too large, 429 too many at once, 500 the handler threw, 501 unknown. */
+  | { readonly type: 'method-refused'; readonly name: string; readonly status: number }
+  /** A direct method was not answered: nobody called `respond` in time, or more came than even refusals can be kept for. */
+  | { readonly type: 'method-dropped'; readonly name: string; readonly reason: 'unanswered' | 'flood' }
+  /** The application's handler threw; the agent goes on. */
+  | { readonly type: 'handler-failed'; readonly message: string };

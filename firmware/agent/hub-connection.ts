@@ -1,7 +1,7 @@
 import { LatchkeyError } from './errors.ts';
 import { Link, type LinkOwner, type LinkTarget } from './link.ts';
 import * as limits from './limits.ts';
-import { Framer, type LargePublish } from './mqtt/framer.ts';
+import { Framer, type Frame, type LargePublish } from './mqtt/framer.ts';
 import type { Connect, InboundPacket, OutboundPacket, Publish, Suback } from './mqtt/packets.ts';
 import type { Port } from './port.ts';
 
@@ -13,18 +13,28 @@ export interface HubConnectionOptions {
   readonly maxInboundBytes: number;
 }
 
+/** Hears what becomes of the connection. */
 export interface HubConnectionOwner {
   nowMs(): number;
   connectionOpened(connection: HubConnection): void;
   connectionAccepted(connection: HubConnection, sessionPresent: boolean): void;
   connectionRefused(connection: HubConnection, returnCode: number): void;
+  connectionClosed(connection: HubConnection, code: string): void;
+}
+
+/** Takes what the hub says after CONNACK. */
+export interface PacketReceiver {
   connectionWritable(connection: HubConnection): void;
   pubackReceived(connection: HubConnection, packetId: number): void;
   publishReceived(connection: HubConnection, publish: Publish): void;
-  /** A PUBLISH above the limit has passed by. */
-  oversizeReceived(connection: HubConnection, publish: LargePublish): void;
   subackReceived(connection: HubConnection, suback: Suback): void;
-  connectionClosed(connection: HubConnection, code: string): void;
+  /** A PUBLISH above the limit begins. True: its payload is wanted in pieces, and `largeEnded` follows. */
+  claimsLarge(connection: HubConnection, publish: LargePublish): boolean;
+  /** The bytes are a view; they are the receiver's. */
+  largeReceived(connection: HubConnection, bytes: Uint8Array): void;
+  largeEnded(connection: HubConnection, publish: LargePublish): void;
+  /** A PUBLISH above the limit that nobody claimed has passed by. */
+  oversizeReceived(connection: HubConnection, publish: LargePublish): void;
 }
 
 const OPENING = 0;
@@ -38,6 +48,7 @@ export class HubConnection implements LinkOwner {
   readonly serial: number;
   readonly #port: Port;
   readonly #owner: HubConnectionOwner;
+  readonly #receiver: PacketReceiver;
   readonly #link: Link;
   readonly #framer: Framer;
   readonly #keepAliveMs: number;
@@ -47,14 +58,16 @@ export class HubConnection implements LinkOwner {
   /** Small packets that found no room: acknowledgements and pings. */
   readonly #waiting: Uint8Array[] = [];
 
-  constructor(port: Port, options: HubConnectionOptions, owner: HubConnectionOwner) {
+  constructor(port: Port, options: HubConnectionOptions, owner: HubConnectionOwner, receiver: PacketReceiver) {
     this.#port = port;
     this.#owner = owner;
+    this.#receiver = receiver;
     this.serial = options.serial;
     this.#keepAliveMs = options.keepAliveSeconds * 1000;
     this.#framer = new Framer({
       maxInboundBytes: options.maxInboundBytes,
       decodeUtf8: (bytes) => port.text.decodeUtf8(bytes),
+      claims: (publish) => this.#claims(publish),
     });
     this.#link = new Link(port, options.target, this);
   }
@@ -117,11 +130,17 @@ export class HubConnection implements LinkOwner {
   }
 
   linkWritable(): void {
+    if (this.#waiting.length > 0 && !this.#sendWaiting()) return;
+    this.#receiver.connectionWritable(this);
+  }
+
+  /** True when all have left and there is room for more. */
+  #sendWaiting(): boolean {
     while (this.#waiting.length > 0 && this.#link.canSend) {
       const bytes = this.#waiting.shift();
       if (bytes !== undefined) this.#link.send(bytes);
     }
-    if (this.canSend) this.#owner.connectionWritable(this);
+    return this.canSend;
   }
 
   linkReceived(_link: Link, bytes: Uint8Array): void {
@@ -129,7 +148,7 @@ export class HubConnection implements LinkOwner {
       this.#framer.feed(bytes);
       for (let frame = this.#framer.next(); frame !== undefined; frame = this.#framer.next()) {
         if (frame.kind === 'packet') this.#received(this.#port.mqtt.decode(frame.bytes));
-        else if (frame.kind === 'oversize') this.#receivedOversize(frame.publish);
+        else this.#largeReceived(frame);
         if (this.#state === CLOSED) return;
       }
     } catch (error) {
@@ -148,11 +167,11 @@ export class HubConnection implements LinkOwner {
     if (this.#state !== ACCEPTED) throw new LatchkeyError('ERR_PROTOCOL', `${packet.type} before CONNACK`);
     switch (packet.type) {
       case 'puback':
-        return this.#owner.pubackReceived(this, packet.packetId);
+        return this.#receiver.pubackReceived(this, packet.packetId);
       case 'publish':
-        return this.#owner.publishReceived(this, packet);
+        return this.#receiver.publishReceived(this, packet);
       case 'suback':
-        return this.#owner.subackReceived(this, packet);
+        return this.#receiver.subackReceived(this, packet);
       case 'pingresp':
         this.#pingSentAtMs = Infinity;
         return;
@@ -173,9 +192,22 @@ export class HubConnection implements LinkOwner {
     this.#owner.connectionRefused(this, returnCode);
   }
 
-  #receivedOversize(publish: LargePublish): void {
+  #claims(publish: LargePublish): boolean {
     if (this.#state !== ACCEPTED) throw new LatchkeyError('ERR_PROTOCOL', 'PUBLISH before CONNACK');
-    this.#owner.oversizeReceived(this, publish);
+    return this.#receiver.claimsLarge(this, publish);
+  }
+
+  #largeReceived(frame: Exclude<Frame, { readonly kind: 'packet' }>): void {
+    switch (frame.kind) {
+      case 'large-begun':
+        return;
+      case 'large-piece':
+        return this.#receiver.largeReceived(this, frame.bytes);
+      case 'large-ended':
+        return this.#receiver.largeEnded(this, frame.publish);
+      case 'oversize':
+        return this.#receiver.oversizeReceived(this, frame.publish);
+    }
   }
 
   #closeFor(code: string): void {

@@ -99,3 +99,22 @@ export const DEFAULT_PORT = 8883;
 /** Ids of devices and modules have at most this many characters. */
 export const MAX_ID_LENGTH = 128;
 export const MAX_HOST_LENGTH = 253;
+
+/** Of a topic that an event repeats. */
+export const MAX_EVENT_TOPIC = 128;
+
+/** An answer about the twin must come within this time; then it is asked for again. The hub delays answers when it throttles. */
+export const TWIN_TIMEOUT_MS = 30_000;
+/** Between two tries of a twin request that was throttled, failed or timed out. */
+export const TWIN_BACKOFF = { minimumMs: 1000, firstMs: 2000, capMs: 5 * 60_000 } as const;
+/** Reported patches that wait and that no single patch can say; see mergeReported. */
+export const MAX_REPORT_QUEUE = 4;
+
+/** IoT Hub's limit for the answer to a direct method. */
+export const MAX_METHOD_ANSWER_BYTES = 128 * 1024;
+/** Direct methods that the application has not answered; those above are answered with 429. */
+export const MAX_OPEN_METHODS = 8;
+/** Answers that the hub has not acknowledged, refusals included; above this a method is dropped. */
+export const MAX_METHOD_ANSWERS = 16;
+/** The service waits for an answer for 300 s at most: then nobody hears it any more. */
+export const METHOD_TIMEOUT_MS = 300_000;

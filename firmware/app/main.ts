@@ -3,6 +3,7 @@ import Tls from 'latchkey/tls';
 import Timer from 'timer';
 
 import { Agent } from '../agent/agent.ts';
+import type { InboundMessage } from '../agent/messages/inbound-message.ts';
 import { parseConfig } from '../agent/config.ts';
 import { LatchkeyError } from '../agent/errors.ts';
 import { BoardPort } from '../ports/board/port.ts';
@@ -23,10 +24,8 @@ function main(): void {
     port,
     onEvent: ({ type, ...detail }) => board.print(JSON.stringify({ event: type, ...detail })),
     onAcknowledged: () => telemetry.acknowledged(),
-    onMessage: (message) => {
-      board.print(JSON.stringify({ event: 'message', topic: message.topic, byteCount: message.payload.length }));
-      message.acknowledge();
-    },
+    // IoT Hub has none for modules.
+    onMessage: config.identity.moduleId === undefined ? messageReceived : undefined,
   });
   const telemetry: Telemetry = new Telemetry(agent, settings, {
     nowMs: () => agent.nowMs(),
@@ -38,6 +37,11 @@ function main(): void {
   board.onStop = () => telemetry.stop();
   agent.start();
   telemetry.start();
+}
+
+function messageReceived({ topic, payload, acknowledge }: InboundMessage): void {
+  board.print(JSON.stringify({ event: 'message', topic, byteCount: payload.length }));
+  acknowledge();
 }
 
 try {

@@ -1,5 +1,5 @@
 import { Agent, type AgentOptions } from '../../firmware/agent/agent.ts';
-import type { InboundMessage } from '../../firmware/agent/application.ts';
+import type { ApplicationCallbacks, InboundMessage } from '../../firmware/agent/application.ts';
 import { parseConfig } from '../../firmware/agent/config.ts';
 import type { AgentEvent } from '../../firmware/agent/events.ts';
 import { FakeNetwork } from './fake-network.ts';
@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly onAcknowledged?: () => void;
   readonly onWritable?: () => void;
   readonly onEvent?: (event: AgentEvent) => void;
+  /** What else the application wants to hear. */
+  readonly application?: Omit<ApplicationCallbacks, 'onEvent' | 'onAcknowledged' | 'onWritable' | 'onMessage'>;
 }
 
 /** An agent, a hub and a network between them, over one fake time. */
@@ -53,6 +55,7 @@ export class AgentBench {
       },
       onWritable: options.onWritable,
       onMessage: options.onMessage,
+      ...options.application,
     };
     this.agent = new Agent(agentOptions);
     this.port.wake = () => this.agent.wake();

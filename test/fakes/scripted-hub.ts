@@ -11,7 +11,7 @@ export interface HubLogEntry {
   readonly session: number;
   /** The command of a packet, `open`, `evicted`, or `closed` by the agent. */
   readonly what: string;
-  /** Packet id of a PUBLISH or PUBACK, with `!` for DUP. */
+  /** Packet id of a PUBLISH or PUBACK, with `!` for DUP; topic of a `service` one. */
   readonly detail: string;
 }
 
@@ -62,6 +62,8 @@ export class ScriptedHub {
   /** TLS is up at the hub. */
   onOpen: (session: HubSession) => void = () => {};
   onConnect: (session: HubSession, packet: IConnectPacket) => void = (session) => this.admit(session);
+  /** Twin requests and answers to methods; those of QoS 1 have been acknowledged. */
+  onService: (session: HubSession, packet: IPublishPacket) => void = () => {};
   onPublish: (session: HubSession, packet: IPublishPacket) => void = (session, packet) => this.process(session, packet);
   onSubscribe: (session: HubSession, packet: ISubscribePacket) => void = (session, packet) => {
     session.send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: packet.subscriptions.map(() => 1) });
@@ -143,6 +145,7 @@ export class ScriptedHub {
         this.#note(session, 'connect');
         return this.onConnect(session, packet);
       case 'publish':
+        if (packet.topic.startsWith('$iothub/')) return this.#service(session, packet);
         this.#note(session, 'publish', `${packet.messageId ?? 0}${packet.dup ? '!' : ''}`);
         return this.onPublish(session, packet);
       case 'subscribe':
@@ -160,6 +163,13 @@ export class ScriptedHub {
       default:
         throw new Error(`the agent never sends ${packet.cmd}`);
     }
+  }
+
+  #service(session: HubSession, packet: IPublishPacket): void {
+    this.#note(session, 'service', packet.topic);
+    if (!session.isAccepted) throw new Error(`${packet.topic} before CONNACK`);
+    if (packet.qos === 1) session.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
+    this.onService(session, packet);
   }
 
   #note(session: HubSession, what: string, detail = ''): void {

@@ -1,7 +1,7 @@
-import type { Application } from './application.ts';
-import type { HubConnection } from './hub-connection.ts';
-import { FIRST_ROUND_TRIP_MS } from './limits.ts';
-import { Outbox, type OutboxEntry } from './mqtt/outbox.ts';
+import type { Application } from '../application.ts';
+import type { HubConnection } from '../hub-connection.ts';
+import { FIRST_ROUND_TRIP_MS } from '../limits.ts';
+import { Outbox, type OutboxEntry } from '../mqtt/outbox.ts';
 
 /** Weight of a new round-trip sample, as in RFC 6298. */
 const ROUND_TRIP_GAIN = 1 / 8;
@@ -59,9 +59,7 @@ export class Sender {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      while (connection.canSend && !this.paused) {
-        const entry = this.outbox.next();
-        if (entry === undefined) break;
+      for (let entry = this.outbox.next(); entry !== undefined && connection.canSend && !this.paused; entry = this.outbox.next()) {
         this.#publish(connection, entry);
       }
     } finally {

@@ -1,7 +1,8 @@
-import type { Application } from './application.ts';
-import type { HubConnection } from './hub-connection.ts';
-import { MAX_UNHANDLED_MESSAGES } from './limits.ts';
-import type { Publish } from './mqtt/packets.ts';
+import type { Application } from '../application.ts';
+import type { HubConnection } from '../hub-connection.ts';
+import { MAX_UNHANDLED_MESSAGES } from '../limits.ts';
+import type { Publish, Subscription } from '../mqtt/packets.ts';
+import { parseProperties } from '../properties.ts';
 
 export interface InboxOwner {
   isCurrent(connection: HubConnection): boolean;
@@ -15,13 +16,20 @@ export interface InboxOwner {
 export class Inbox {
   readonly #application: Application;
   readonly #owner: InboxOwner;
+  readonly #filter: string | undefined;
   #unhandled = 0;
   /** A message was passed over because too many wait: the hub sends it again on the next connection. */
   #passedOver = false;
 
-  constructor(application: Application, owner: InboxOwner) {
+  /** @param filter `undefined` for a module: it has no messages from the cloud */
+  constructor(application: Application, filter: string | undefined, owner: InboxOwner) {
     this.#application = application;
+    this.#filter = filter;
     this.#owner = owner;
+  }
+
+  get subscriptions(): readonly Subscription[] {
+    return this.#filter !== undefined && this.#application.wantsMessages ? [{ topic: this.#filter, qos: 1 }] : [];
   }
 
   get isIdle(): boolean {
@@ -34,7 +42,7 @@ export class Inbox {
     this.#passedOver = false;
   }
 
-  receive(connection: HubConnection, publish: Publish): void {
+  receive(connection: HubConnection, publish: Publish, encodedProperties: string): void {
     const { packetId } = publish;
     let acknowledged = packetId === undefined || publish.qos === 0;
     if (!acknowledged && this.#unhandled >= MAX_UNHANDLED_MESSAGES) {
@@ -53,7 +61,8 @@ export class Inbox {
       if (this.#passedOver) this.#fetchPassedOver(connection);
       this.#owner.inboxHandled();
     };
-    if (!this.#application.deliver({ topic: publish.topic, payload: publish.payload, acknowledge })) acknowledge();
+    const { topic, payload } = publish;
+    if (!this.#application.deliver({ topic, payload, properties: parseProperties(encodedProperties), acknowledge })) acknowledge();
   }
 
   /** What was handled has been acknowledged on this connection; the rest comes on a new one. */

@@ -1,0 +1,358 @@
+import type { Application } from './application.ts';
+import { ClockKeeper, type ClockOwner } from './clock/clock-keeper.ts';
+import type { ClockLevel } from './clock/clock-state.ts';
+import type { Monotonic } from './clock/monotonic.ts';
+import type { AgentConfig } from './config.ts';
+import {
+  initialConnectivity, step, wakeAtOf,
+  type Connectivity, type ConnectivityContext, type ConnectivityEffect, type ConnectivityEvent, type DropReason,
+} from './connectivity.ts';
+import { Conversation, type ConversationOwner } from './conversation.ts';
+import { HubConnection, type HubConnectionOwner } from './hub-connection.ts';
+import { clientIdOf, type Identity } from './identity.ts';
+import { CLOCK_OFF_MS, MAX_TIMER_MS } from './limits.ts';
+import type { Port } from './port.ts';
+import { TokenSource, type FreshToken } from './token-source.ts';
+
+const API_VERSION = '2021-04-12';
+
+/** The two seats: runs the machine of connectivity.ts, opens, renews and closes connections, and owns the one timer. */
+export class Connector implements HubConnectionOwner, ClockOwner, ConversationOwner {
+  readonly tokens: TokenSource;
+  readonly conversation: Conversation;
+  readonly #config: AgentConfig;
+  readonly #port: Port;
+  readonly #application: Application;
+  readonly #monotonic: Monotonic;
+  readonly #clock: ClockKeeper;
+  readonly #username: string;
+  readonly #context: ConnectivityContext;
+  readonly #events: ConnectivityEvent[] = [];
+  #dispatching = false;
+  #running = false;
+  /** The application was told that there is a connection, and not that it has gone. */
+  #isToldConnected = false;
+  #state: Connectivity = initialConnectivity;
+  #current: HubConnection | undefined;
+  #candidate: HubConnection | undefined;
+  #candidateOpenedAtMs = 0;
+  /** Of the candidate's CONNECT. */
+  #fresh: FreshToken | undefined;
+  /** The current connection's token, if it is a ready-made one, and when it ends. */
+  #usedToken: string | undefined;
+  #currentEndsMs = 0;
+  /** When the token ends of the connection that the candidate, its CONNECT under way, replaces. */
+  #replacedEndsMs: number | undefined;
+  /** Why the candidate is about to be dropped. */
+  #lostCode: string | undefined;
+  #serial = 0;
+  #scheduledAtMs = Infinity;
+
+  constructor(config: AgentConfig, port: Port, application: Application, monotonic: Monotonic) {
+    this.#config = config;
+    this.#port = port;
+    this.#application = application;
+    this.#monotonic = monotonic;
+    this.tokens = new TokenSource(config, port);
+    this.conversation = new Conversation(config, port, application, this);
+    this.#clock = new ClockKeeper(port, config.timeServers, config.dateServer, this);
+    this.#username = usernameOf(config.identity, config);
+    this.#context = this.#makeContext();
+  }
+
+  get state(): Connectivity {
+    return this.#state;
+  }
+
+  get isConnected(): boolean {
+    return this.#current !== undefined;
+  }
+
+  get clockLevel(): ClockLevel {
+    return this.#clock.level;
+  }
+
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#dispatch({ type: 'started' });
+    this.#application.report({ type: 'clock', level: this.#clock.level });
+    // The application may have stopped the agent in that event.
+    if (this.#running) this.#clock.start();
+    this.#arm();
+  }
+
+  stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#clock.stop();
+    this.#dispatch({ type: 'clockUnknown' });
+    this.#dispatch({ type: 'stopped' });
+  }
+
+  tokenSupplied(): void {
+    this.#dispatch({ type: 'tokenSupplied' });
+  }
+
+  /** The port's timer. */
+  wake(): void {
+    this.#scheduledAtMs = Infinity;
+    const nowMs = this.nowMs();
+    if (nowMs >= this.#clock.wakeAtMs) this.#clock.woke(nowMs);
+    const current = this.#current;
+    if (current !== undefined && !current.woke(nowMs)) this.conversationStuck(current, 'ERR_HUB_SILENT');
+    if (nowMs >= this.conversation.wakeAtMs) this.conversation.woke(nowMs);
+    if (nowMs >= wakeAtOf(this.#state)) this.#dispatch({ type: 'woke' });
+    this.#arm();
+  }
+
+  nowMs(): number {
+    return this.#monotonic.nowMs();
+  }
+
+  // --- the clock ---
+
+  hasRoomForDate(): boolean {
+    return (this.#current === undefined && this.#candidate === undefined) || this.#port.roomForTwo();
+  }
+
+  clockChanged(level: ClockLevel): void {
+    this.#application.report({ type: 'clock', level });
+    this.#clockUsable();
+  }
+
+  clockMoved(offMs: number): void {
+    // Of the candidate's token and the current one's alike.
+    if (this.#fresh !== undefined) this.#fresh = { ...this.#fresh, endsAtMs: this.#fresh.endsAtMs - offMs };
+    this.#currentEndsMs -= offMs;
+    this.#dispatch({ type: 'clockMoved', offMs });
+  }
+
+  clockSettled(offMs: number, checked: boolean): void {
+    if (Math.abs(offMs) > CLOCK_OFF_MS) this.#application.report({ type: 'clock-wrong', offMs });
+    else this.#application.report({ type: 'credential-refused', keyIndex: this.#state.keyIndex, clockChecked: checked });
+    this.#clockUsable();
+    this.#dispatch({ type: 'resynchronised' });
+  }
+
+  clockTrouble(code: string, detail: number): void {
+    this.#application.report({ type: 'clock-trouble', code, detail });
+    this.#clockUsable();
+  }
+
+  /** Where memory holds one session only, the hub waits until the clock's own has ended. */
+  #clockUsable(): void {
+    // Said again and again: what waits in #events may still change what the machine knows.
+    if (this.#clock.level === 'unset') return this.#dispatch({ type: 'clockUnknown' });
+    if (this.#clock.isAskingDate && !this.#port.roomForTwo()) return;
+    this.#dispatch({ type: 'clockKnown' });
+  }
+
+  // --- connections ---
+
+  connectionOpened(connection: HubConnection): void {
+    if (connection !== this.#candidate) return;
+    this.#dispatch({ type: 'opened', tookMs: this.nowMs() - this.#candidateOpenedAtMs });
+  }
+
+  connectionAccepted(connection: HubConnection, sessionPresent: boolean): void {
+    const fresh = this.#fresh;
+    if (connection !== this.#candidate || fresh === undefined) return;
+    const replacedEndsMs = this.#replacedEndsMs;
+    this.#replacedEndsMs = undefined;
+    this.#fresh = undefined;
+    this.#currentEndsMs = fresh.endsAtMs;
+    // Only a ready-made token is compared with later; one that was signed need not be kept.
+    this.#usedToken = this.#config.credential.type === 'token' ? fresh.password : undefined;
+    this.#dispatch({ type: 'accepted', signedAtMs: fresh.signedAtMs, tokenEndsMs: fresh.endsAtMs });
+    if (connection !== this.#current) return;
+    const nowMs = this.nowMs();
+    const tokenSeconds = Math.round((this.#currentEndsMs - nowMs) / 1000);
+    if (replacedEndsMs !== undefined) {
+      this.#application.report({ type: 'renewed', leftMs: Math.round(replacedEndsMs - nowMs), tokenSeconds });
+    } else {
+      this.#application.report({ type: 'connected', sessionPresent, keyIndex: this.#state.keyIndex, tokenSeconds });
+    }
+    if (!this.#isToldConnected) {
+      this.#isToldConnected = true;
+      this.#application.connected();
+    }
+  }
+
+  connectionRefused(connection: HubConnection, returnCode: number): void {
+    if (connection !== this.#candidate) return;
+    this.#application.report({ type: 'refused', returnCode, online: this.#current !== undefined });
+    this.#dispatch({ type: 'refused', returnCode });
+  }
+
+  connectionClosed(connection: HubConnection, code: string): void {
+    if (connection === this.#candidate) {
+      this.#lostCode = code;
+      this.#dispatch({ type: 'candidateLost' });
+    } else if (connection === this.#current) {
+      this.#current = undefined;
+      this.conversation.end();
+      // While a CONNECT is under way the hub closes the older connection: that is no loss.
+      const { candidate } = this.#state;
+      if (candidate !== 'connecting' && candidate !== 'overdue') this.#reportDisconnected(code);
+      this.#dispatch({ type: 'currentLost' });
+    }
+  }
+
+  // --- the conversation ---
+
+  conversationIdle(): void {
+    if (this.#state.candidate === 'draining') this.#dispatch({ type: 'drained' });
+  }
+
+  conversationPlanned(atMs: number): void {
+    if (atMs < this.#scheduledAtMs) this.#arm();
+  }
+
+  conversationStuck(connection: HubConnection, code: string): void {
+    connection.close();
+    this.connectionClosed(connection, code);
+  }
+
+  // --- inside ---
+
+  #makeContext(): ConnectivityContext {
+    const connector = this;
+    return {
+      get nowMs(): number {
+        return connector.nowMs();
+      },
+      random: () => connector.#port.random(),
+      keyCount: this.tokens.keyCount,
+      get tokenReady(): boolean {
+        return connector.tokens.isReady(connector.#current === undefined ? undefined : connector.#usedToken);
+      },
+      get idle(): boolean {
+        return connector.conversation.isIdle;
+      },
+      get roomForTwo(): boolean {
+        return connector.#port.roomForTwo();
+      },
+      get roundTripMs(): number {
+        return connector.conversation.sender.roundTripMs;
+      },
+    };
+  }
+
+  #dispatch(event: ConnectivityEvent): void {
+    this.#events.push(event);
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const [state, ...effects] = step(this.#state, next, this.#context);
+        this.#state = state;
+        for (const effect of effects) this.#run(effect);
+      }
+    } finally {
+      this.#dispatching = false;
+    }
+    this.#arm();
+  }
+
+  #run(effect: ConnectivityEffect): void {
+    switch (effect.type) {
+      case 'open':
+        return this.#open();
+      case 'connect':
+        return this.#connect(effect.keyIndex);
+      case 'pause':
+        return this.conversation.pause();
+      case 'resume':
+        return this.conversation.resume();
+      case 'promote':
+        return this.#promote();
+      case 'dropCandidate':
+        return this.#dropCandidate(effect.reason);
+      case 'dropCurrent':
+        if (effect.reason === 'renewal') this.#replacedEndsMs = this.#currentEndsMs;
+        this.#current?.close();
+        this.#current = undefined;
+        this.conversation.end();
+        if (effect.reason !== 'renewal') this.#reportDisconnected(effect.reason === 'stopped' ? 'STOPPED' : 'ERR_TOKEN_ENDED');
+        return;
+      case 'resynchronise':
+        return this.#clock.check();
+      case 'askToken':
+        return this.#application.report({ type: 'token-needed' });
+    }
+  }
+
+  #open(): void {
+    const { host, port, keepAliveSeconds, maxInboundBytes } = this.#config;
+    if (this.#current === undefined) this.#application.report({ type: 'connecting', host, port });
+    this.#serial += 1;
+    this.#candidateOpenedAtMs = this.nowMs();
+    const options = { serial: this.#serial, target: { host, port, resume: true }, keepAliveSeconds, maxInboundBytes };
+    this.#candidate = new HubConnection(this.#port, options, this, this.conversation);
+    this.#candidate.open();
+  }
+
+  #dropCandidate(reason: DropReason): void {
+    const code = reason === 'late' ? 'ERR_TIMEOUT' : this.#lostCode;
+    this.#lostCode = undefined;
+    this.#replacedEndsMs = undefined;
+    this.#fresh = undefined;
+    this.#candidate?.close();
+    this.#candidate = undefined;
+    if (reason === 'lost' || reason === 'late') {
+      const retryMs = Math.max(0, Math.round(this.#state.openAtMs - this.nowMs()));
+      this.#application.report({ type: 'open-failed', code: code ?? 'ERR_LINK', retryMs, online: this.#current !== undefined });
+    }
+    // The current connection ended while this one's CONNECT was under way, which was no loss then.
+    if (this.#current === undefined && this.#isToldConnected) this.#reportDisconnected(code ?? 'ERR_LINK_LOST');
+    this.conversation.dropCandidate();
+  }
+
+  #connect(keyIndex: number): void {
+    try {
+      this.#fresh = this.tokens.take(keyIndex, this.nowMs());
+    } catch (error) {
+      this.#lostCode = codeOf(error);
+      this.#application.report({ type: 'sign-failed', code: this.#lostCode });
+      return this.#dispatch({ type: 'candidateLost' });
+    }
+    if (this.#current !== undefined) this.#replacedEndsMs = this.#currentEndsMs;
+    const candidate = this.#candidate;
+    if (candidate === undefined) return;
+    const { identity, keepAliveSeconds } = this.#config;
+    candidate.connect({ type: 'connect', clientId: clientIdOf(identity), username: this.#username, password: this.#fresh.password, clean: false, keepAliveSeconds });
+    this.conversation.pipelineBehind(candidate);
+  }
+
+  #promote(): void {
+    this.#current?.close();
+    this.#current = this.#candidate;
+    this.#candidate = undefined;
+    if (this.#current !== undefined) this.conversation.begin(this.#current);
+  }
+
+  #reportDisconnected(code: string): void {
+    this.#isToldConnected = false;
+    this.#application.report({ type: 'disconnected', code });
+    this.#application.disconnected(code);
+  }
+
+  /** One timer for everything; a later moment than the one that is set costs nothing: the wake-up finds nothing to do. */
+  #arm(): void {
+    if (this.#dispatching) return;
+    const wakeAtMs = Math.min(wakeAtOf(this.#state), this.#clock.wakeAtMs, this.conversation.wakeAtMs, this.#current?.wakeAtMs ?? Infinity);
+    if (wakeAtMs === Infinity || wakeAtMs >= this.#scheduledAtMs) return;
+    this.#scheduledAtMs = wakeAtMs;
+    this.#port.schedule(Math.max(0, Math.min(Math.ceil(wakeAtMs - this.nowMs()), MAX_TIMER_MS)));
+  }
+}
+
+function usernameOf(identity: Identity, { modelId, clientType }: AgentConfig): string {
+  const model = modelId === undefined ? '' : `&model-id=${encodeURIComponent(modelId)}`;
+  return `${identity.hub}/${clientIdOf(identity)}/?api-version=${API_VERSION}${model}&DeviceClientType=${encodeURIComponent(clientType)}`;
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'ERR_SIGNER';
+}

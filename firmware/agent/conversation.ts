@@ -1,0 +1,303 @@
+import type { Application } from './application.ts';
+import type { AgentConfig } from './config.ts';
+import type { HubConnection, PacketReceiver } from './hub-connection.ts';
+import { NameBudget } from './json/name-budget.ts';
+import { MAX_EVENT_TOPIC } from './limits.ts';
+import { Inbox, type InboxOwner } from './messages/inbox.ts';
+import { Sender } from './messages/sender.ts';
+import { MethodServer, type MethodServerOwner } from './methods/method-server.ts';
+import type { LargePublish } from './mqtt/framer.ts';
+import type { Publish, Suback, Subscription } from './mqtt/packets.ts';
+import type { Port } from './port.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type { TextCodec } from './text-codec.ts';
+import { cloudMessageFilter, parseTopic, type InboundTopic } from './topics.ts';
+import { TwinClient, type TwinClientOwner } from './twin/twin-client.ts';
+
+export interface ConversationOwner {
+  nowMs(): number;
+  /** Nothing is unanswered in either direction any more. */
+  conversationIdle(): void;
+  /** Something is to be done at `atMs`. */
+  conversationPlanned(atMs: number): void;
+  /** The connection is no good any more. */
+  conversationStuck(connection: HubConnection, code: string): void;
+}
+
+/** Everything that is said over the current connection, whichever that is: telemetry, twin, methods, messages. It outlives connections. */
+export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwner, TwinClientOwner {
+  readonly sender: Sender;
+  readonly twin: TwinClient;
+  readonly text: TextCodec;
+  readonly names = new NameBudget();
+  readonly #config: AgentConfig;
+  readonly #port: Port;
+  readonly #application: Application;
+  readonly #owner: ConversationOwner;
+  readonly #inbox: Inbox;
+  readonly #methods: MethodServer;
+  readonly #subscriptions = new Subscriptions();
+  readonly #takePacketId = (): number => this.takePacketId();
+  #current: HubConnection | undefined;
+  /** Its CONNECT is under way. */
+  #candidate: HubConnection | undefined;
+  /** Twin or methods have something to send: it goes before telemetry. */
+  #isUrgent = false;
+  /** What the payload that is passing by in pieces belongs to. */
+  #large: InboundTopic | undefined;
+
+  constructor(config: AgentConfig, port: Port, application: Application, owner: ConversationOwner) {
+    const { queue, window, pipeline, pubackTimeoutMs, identity } = config;
+    this.#config = config;
+    this.#port = port;
+    this.#application = application;
+    this.#owner = owner;
+    this.text = port.text;
+    const onSent = (nowMs: number): void => owner.conversationPlanned(nowMs + pubackTimeoutMs);
+    this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), onSent }, application);
+    this.#inbox = new Inbox(application, identity.moduleId === undefined ? cloudMessageFilter(identity) : undefined, this);
+    this.#methods = new MethodServer(application, this);
+    this.twin = new TwinClient(application, this);
+  }
+
+  /** Nothing is unanswered in either direction: no message, method, or twin request. */
+  get isIdle(): boolean {
+    return this.sender.outbox.inFlight === 0 && this.#inbox.isIdle && this.#methods.isIdle && this.twin.isIdle;
+  }
+
+  /** When `woke` has something to do; Infinity when nothing. */
+  get wakeAtMs(): number {
+    if (this.#current === undefined) return this.#methods.wakeAtMs;
+    // What is due and has no room leaves when there is room: no timer helps.
+    const twinWakeAtMs = this.#isUrgent ? Infinity : this.twin.wakeAtMs;
+    return Math.min(this.#oldestSentAtMs(this.#current) + this.#config.pubackTimeoutMs, twinWakeAtMs, this.#methods.wakeAtMs);
+  }
+
+  // --- which connection ---
+
+  /** `connection` was accepted: everything goes over it from now on. */
+  begin(connection: HubConnection): void {
+    this.end();
+    this.#current = connection;
+    this.#candidate = undefined;
+    this.sender.paused = false;
+    this.sender.outbox.requeue(connection.serial);
+    this.#methods.connected();
+    this.#isUrgent = true;
+    this.#subscribe();
+    this.pump();
+  }
+
+  /** The current connection has gone; what the hub has not acknowledged waits for the next. */
+  end(): void {
+    if (this.#current === undefined) return;
+    this.#current = undefined;
+    this.#large = undefined;
+    this.sender.paused = false;
+    this.#inbox.reset();
+    this.#subscriptions.reset();
+    this.twin.disconnected();
+  }
+
+  /** Nothing leaves on the current connection until `resume` or `begin`. */
+  pause(): void {
+    this.sender.paused = true;
+  }
+
+  resume(): void {
+    this.#candidate = undefined;
+    this.sender.paused = false;
+    this.pump();
+  }
+
+  /** `candidate` has sent its CONNECT: while the current connection is paused, messages may follow behind it. */
+  pipelineBehind(candidate: HubConnection): void {
+    this.#candidate = candidate;
+    // Without a current connection the oldest messages go first: those that the lost one left unacknowledged.
+    if (this.#current === undefined) this.sender.outbox.requeue(candidate.serial);
+    this.sender.pipeline(candidate);
+  }
+
+  /** The candidate is no more; what was pipelined behind its CONNECT goes over the current connection. */
+  dropCandidate(): void {
+    this.#candidate = undefined;
+    if (this.#current === undefined) return;
+    this.sender.outbox.requeue(this.#current.serial);
+    this.pump();
+  }
+
+  // --- sending ---
+
+  /** Sends what there is room for on the current connection; while that is paused, what the candidate may have. */
+  pump(): void {
+    const current = this.#current;
+    if (current === undefined || this.sender.paused) return this.#pumpPaused(current);
+    if (this.#isUrgent) this.#pumpUrgent(current);
+    this.sender.pump(current);
+  }
+
+  #pumpPaused(current: HubConnection | undefined): void {
+    if (this.#candidate !== undefined) this.sender.pipeline(this.#candidate);
+    // The window drains: it waits for the answers to methods, too.
+    else if (current !== undefined && this.#isUrgent) this.#methods.pump(current);
+  }
+
+  report(patch: unknown): boolean {
+    return this.twin.report(patch);
+  }
+
+  #pumpUrgent(current: HubConnection): void {
+    this.#methods.pump(current);
+    this.twin.pump(current);
+    this.#isUrgent = this.#methods.hasUnsent || this.twin.wakeAtMs <= this.nowMs();
+    this.#owner.conversationPlanned(this.wakeAtMs);
+  }
+
+  #subscribe(): void {
+    if (this.#current !== undefined) this.#subscriptions.ask(this.#current, this.#wanted(), this.#takePacketId, this.nowMs());
+  }
+
+  #wanted(): readonly Subscription[] {
+    return [...this.#inbox.subscriptions, ...this.#methods.subscriptions, ...this.twin.subscriptions];
+  }
+
+  // --- time ---
+
+  woke(nowMs: number): void {
+    const current = this.#current;
+    this.#methods.woke(nowMs);
+    if (current === undefined || current !== this.#current) return;
+    if (nowMs >= this.#oldestSentAtMs(current) + this.#config.pubackTimeoutMs) return this.#owner.conversationStuck(current, 'ERR_HUB_SILENT');
+    if (nowMs < this.twin.wakeAtMs) return;
+    this.twin.woke();
+    this.#isUrgent = true;
+    this.pump();
+  }
+
+  #oldestSentAtMs(current: HubConnection): number {
+    return Math.min(this.sender.outbox.oldestSentAtMs(current.serial), this.#methods.oldestSentAtMs, this.#subscriptions.sentAtMs);
+  }
+
+  // --- what the hub says ---
+
+  connectionWritable(connection: HubConnection): void {
+    if (connection === this.#current || connection === this.#candidate) this.pump();
+  }
+
+  pubackReceived(_connection: HubConnection, packetId: number): void {
+    if (!this.sender.acknowledge(packetId) && !this.#methods.acknowledge(packetId)) return;
+    if (this.sender.paused && this.isIdle) this.#owner.conversationIdle();
+    this.pump();
+  }
+
+  subackReceived(connection: HubConnection, suback: Suback): void {
+    if (connection !== this.#current) return;
+    const refused = this.#subscriptions.receive(suback);
+    if (refused === undefined) return;
+    for (const topic of refused) this.#application.report({ type: 'subscription-refused', topic });
+    const { subscriptions } = this.twin;
+    if (subscriptions.length > 0 && this.#subscriptions.isGranted(subscriptions) && !subscriptions.some(({ topic }) => refused.includes(topic))) this.twin.subscribed();
+    this.#subscribe();
+  }
+
+  publishReceived(connection: HubConnection, publish: Publish): void {
+    const topic = parseTopic(this.#config.identity, publish.topic);
+    if (topic?.kind === 'cloud-message') return this.#inbox.receive(connection, publish, topic.encodedProperties);
+    if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
+    if (topic === undefined) return this.#ignored(publish.topic);
+    if (connection !== this.#current) return;
+    if (topic.kind === 'method') return this.#methods.receive(topic, publish.payload);
+    if (!this.twin.begin(topic)) return;
+    this.twin.feed(publish.payload);
+    this.twin.end(topic);
+  }
+
+  claimsLarge(connection: HubConnection, publish: LargePublish): boolean {
+    const topic = connection === this.#current ? this.#topicOfLarge(publish) : undefined;
+    const isTwin = topic?.kind === 'twin-response' || topic?.kind === 'desired';
+    this.#large = isTwin && this.twin.begin(topic) ? topic : undefined;
+    return this.#large !== undefined;
+  }
+
+  largeReceived(connection: HubConnection, bytes: Uint8Array): void {
+    if (connection === this.#current) this.twin.feed(bytes);
+  }
+
+  largeEnded(connection: HubConnection, publish: LargePublish): void {
+    const topic = this.#large;
+    if (connection !== this.#current) return;
+    this.#large = undefined;
+    if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
+    if (topic?.kind === 'twin-response' || topic?.kind === 'desired') this.twin.end(topic);
+  }
+
+  oversizeReceived(connection: HubConnection, publish: LargePublish): void {
+    if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
+    const topic = this.#topicOfLarge(publish);
+    // Those of the twin were looked at in `claimsLarge`.
+    if (topic?.kind === 'twin-response' || topic?.kind === 'desired') return;
+    this.#application.report({ type: 'oversize', topic: publish.topic, byteCount: publish.byteCount });
+    if (topic?.kind === 'method' && connection === this.#current) this.#methods.tooLarge(topic, publish.payloadByteCount);
+  }
+
+  #topicOfLarge({ topic, topicCut }: LargePublish): InboundTopic | undefined {
+    return topicCut ? undefined : parseTopic(this.#config.identity, topic);
+  }
+
+  #ignored(topic: string): void {
+    this.#application.report({ type: 'ignored', topic: topic.slice(0, MAX_EVENT_TOPIC) });
+  }
+
+  // --- what the parts ask for ---
+
+  nowMs(): number {
+    return this.#owner.nowMs();
+  }
+
+  random(): number {
+    return this.#port.random();
+  }
+
+  takePacketId(): number {
+    return this.sender.outbox.takePacketId();
+  }
+
+  isCurrent(connection: HubConnection): boolean {
+    return connection === this.#current;
+  }
+
+  inboxHandled(): void {
+    this.#answered();
+  }
+
+  inboxWantsReconnect(connection: HubConnection): void {
+    this.#owner.conversationStuck(connection, 'ERR_UNHANDLED');
+  }
+
+  methodsPlanned(): void {
+    this.#planned();
+  }
+
+  methodEnded(): void {
+    this.#answered();
+  }
+
+  twinPlanned(): void {
+    this.#subscribe();
+    this.#planned();
+  }
+
+  twinAnswered(): void {
+    this.#answered();
+  }
+
+  #planned(): void {
+    this.#isUrgent = true;
+    this.pump();
+    this.#owner.conversationPlanned(this.wakeAtMs);
+  }
+
+  #answered(): void {
+    if (this.sender.paused && this.isIdle) this.#owner.conversationIdle();
+  }
+}
