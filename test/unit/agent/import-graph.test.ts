@@ -7,7 +7,7 @@ import { build, transformSync } from 'esbuild';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 /** What the laptop's side may know of the agent: the text of topics and tokens. */
-const TEXT_MODULES = ['topics', 'properties', 'sas-token', 'identity', 'errors', 'limits'].map((name) => `firmware/agent/${name}.ts`);
+const TEXT_MODULES = ['topics', 'properties', 'sas-token', 'identity', 'errors', 'limits', 'hub-key'].map((name) => `firmware/agent/${name}.ts`);
 
 interface Import {
   readonly from: string;
