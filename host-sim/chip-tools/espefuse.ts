@@ -2,7 +2,7 @@ import type { Chip } from '../firmware/chips.ts';
 import type { PlannedBurn } from '../provisioning/plan.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { titleOf } from './esp-chips.ts';
-import { commandName, faultOf, runTool, type ExternalTool, type ToolResult } from './external-tool.ts';
+import { commandName, faultOf, majorVersion, runTool, type ToolResult } from './external-tool.ts';
 import { withSecretPipes } from './secret-pipe.ts';
 
 /** What is known of a key block; never its content. */
@@ -17,10 +17,13 @@ export interface EfuseSummary {
   /** `aa:bb:cc:dd:ee:ff` */
   readonly mac: string;
   readonly blocks: readonly BlockState[];
+  /** Version of espefuse. */
+  readonly toolMajor: number;
 }
 
 export interface EfuseBoard {
-  readonly tool: ExternalTool;
+  /** espefuse. */
+  readonly program: string;
   readonly chip: Chip;
   readonly port: string;
   readonly interrupted: AbortSignal;
@@ -36,28 +39,28 @@ const KEY_BLOCKS = [0, 1, 2, 3, 4, 5];
 
 /** Reads the state of the key blocks. @throws ERR_EFUSE, ERR_CHIP, ERR_NO_BOARD */
 export async function readEfuses(board: EfuseBoard): Promise<EfuseSummary> {
-  const result = await runTool(board.tool, [...commonArguments(board), 'summary', '--format', 'json'], board);
+  const result = await runTool(board, [...commonArguments(board), 'summary', '--format', 'json'], board);
   const fields = result.code === 0 ? parseFields(result.output) : undefined;
   if (fields === undefined) throw explain(board, result, 'the eFuses cannot be read');
   const mac = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}/i.exec(String(fields['MAC']?.value))?.[0];
   if (mac === undefined) throw explain(board, result, 'espefuse does not say the MAC address');
-  return { mac: mac.toLowerCase(), blocks: KEY_BLOCKS.map((block) => stateOf(fields, block)) };
+  return { mac: mac.toLowerCase(), toolMajor: majorVersion(result.output, board.program), blocks: KEY_BLOCKS.map((block) => stateOf(fields, block)) };
 }
 
 /**
  * Burns all of `burns` in one run: purpose, key, read and write protection. Nothing takes it back.
  * @throws ERR_EFUSE
  */
-export async function burnKeys(board: EfuseBoard, burns: readonly PlannedBurn[]): Promise<void> {
-  const result = await withSecretPipes(burns.map(({ key }) => key), (paths) => runTool(board.tool, burnArguments(board, burns, paths), board));
+export async function burnKeys(board: EfuseBoard, toolMajor: number, burns: readonly PlannedBurn[]): Promise<void> {
+  const result = await withSecretPipes(burns.map(({ key }) => key), (paths) => runTool(board, burnArguments({ ...board, major: toolMajor }, burns, paths), board));
   if (result.code !== 0) throw explain(board, result, 'the keys were not burnt');
 }
 
 /** The command line of espefuse that burns `burns` from `files`; it holds no key. */
-export function burnArguments(board: Pick<EfuseBoard, 'tool' | 'chip' | 'port'>, burns: readonly PlannedBurn[], files: readonly string[]): readonly string[] {
+export function burnArguments(board: Pick<EfuseBoard, 'chip' | 'port'> & { readonly major: number }, burns: readonly PlannedBurn[], files: readonly string[]): readonly string[] {
   const groups = burns.flatMap(({ block, purpose }, index) => [`BLOCK_KEY${block}`, files[index] ?? '', purpose]);
   // Protection against reading and writing is what espefuse does unless told otherwise; readEfuses checks it afterwards.
-  return [...commonArguments(board), '--do-not-confirm', commandName(board.tool, 'burn-key'), ...groups];
+  return [...commonArguments(board), '--do-not-confirm', commandName(board, 'burn-key'), ...groups];
 }
 
 /** Why a block cannot take a key, or undefined when it is empty. */

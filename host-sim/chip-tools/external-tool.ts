@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
-import { delimiter } from 'node:path';
 import { accessSync, constants, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { runCommand } from '../board/run-command.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 
@@ -20,26 +19,37 @@ export interface ToolResult {
 const MIN_MAJOR = 4;
 
 /**
- * Finds `esptool` or `espefuse` on the path, with or without `.py`, and asks it for its version.
+ * Finds a program of the package on the path, with or without `.py`.
  * @throws ERR_TOOLS with the line that installs it
  */
-export async function findTool(name: 'esptool' | 'espefuse', env: Readonly<Record<string, string | undefined>>): Promise<ExternalTool> {
+export function findProgram(name: 'esptool' | 'espefuse', env: Readonly<Record<string, string | undefined>>): string {
   const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const program = [name, `${name}.py`].flatMap((file) => folders.map((folder) => join(folder, file))).find(isExecutable);
   if (program === undefined) throw missing(`${name} is not on the path`);
-  const { output } = await runCommand(program, name === 'esptool' ? ['version'] : ['--help']);
-  const major = Number(/\bv?(\d+)\.\d+/.exec(output)?.[1]);
+  return program;
+}
+
+/** Finds esptool and asks it for its version. @throws ERR_TOOLS */
+export async function findEsptool(env: Readonly<Record<string, string | undefined>>): Promise<ExternalTool> {
+  const program = findProgram('esptool', env);
+  const { output } = await runCommand(program, ['version']);
+  return { program, major: majorVersion(output, program) };
+}
+
+/** Every run begins with a line such as `espefuse v5.0.2` or `espefuse.py v4.8.1`. @throws ERR_TOOLS */
+export function majorVersion(output: string, program: string): number {
+  const major = Number(/\besp(?:tool|efuse)(?:\.py)? v(\d+)\.\d+/.exec(output)?.[1]);
   if (!(major >= MIN_MAJOR)) throw missing(`${program} does not say a version that is known (${MIN_MAJOR} or later)`);
-  return { program, major };
+  return major;
 }
 
 /** `write-flash` as this version spells it. */
-export function commandName(tool: ExternalTool, name: string): string {
+export function commandName(tool: Pick<ExternalTool, 'major'>, name: string): string {
   return tool.major >= 5 ? name : name.replaceAll('-', '_');
 }
 
 /** Runs the tool; `onText` gets what it prints as it comes. Ends it when `interrupted` is aborted. */
-export function runTool(tool: ExternalTool, args: readonly string[], options: { readonly interrupted: AbortSignal; readonly onText?: (text: string) => void }): Promise<ToolResult> {
+export function runTool(tool: Pick<ExternalTool, 'program'>, args: readonly string[], options: { readonly interrupted: AbortSignal; readonly onText?: (text: string) => void }): Promise<ToolResult> {
   return new Promise((resolve) => {
     let output = '';
     const env = { ...process.env, LC_ALL: 'C', PYTHONUNBUFFERED: '1', NO_COLOR: '1', COLUMNS: '200' };

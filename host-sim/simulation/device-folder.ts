@@ -52,7 +52,7 @@ export function resourceOf({ hub, deviceId, moduleId }: Pick<DeviceSetup, 'hub' 
 }
 
 /** The settings that the application reads, under the keys of firmware/app/settings.ts; no device key is among them. */
-export function deviceSettings(setup: DeviceSetup): Record<string, string | Uint8Array> {
+export function deviceSettings(setup: Omit<DeviceSetup, 'credential'> & Partial<Pick<DeviceSetup, 'credential'>>): Record<string, string | Uint8Array> {
   const { credential } = setup;
   const texts: Readonly<Record<string, string | number | undefined>> = {
     hub: setup.hub,
@@ -69,8 +69,8 @@ export function deviceSettings(setup: DeviceSetup): Record<string, string | Uint
     ntp0: setup.ntp?.[0],
     ntp1: setup.ntp?.[1],
     date: setup.date,
-    skn: credential.type === 'key' ? credential.policyName : undefined,
-    token: credential.type === 'token' ? credential.token : undefined,
+    skn: credential?.type === 'key' ? credential.policyName : undefined,
+    token: credential?.type === 'token' ? credential.token : undefined,
   };
   const values: Record<string, string | Uint8Array> = {};
   for (const [key, value] of Object.entries(texts)) if (value !== undefined) values[key] = String(value);
