@@ -86,6 +86,14 @@ test('a request without an id is answered 400', async () => {
   expect(publishes(peer)).toMatchObject([['$iothub/twin/res/400/?$rid=', { errorCode: 400_004 }]]);
 });
 
+test.each([[1_024, false], [1_025, true], [65_500, true]])('a request id of %i characters closes the connection: %s', async (length, closes) => {
+  const bench = new HubBench();
+  const peer = await connect(bench, [ANSWERS]);
+  await peer.send(publish(`$iothub/twin/GET/?$rid=${'r'.repeat(length)}`, ''));
+  expect(peer.isEnded).toBe(closes);
+  expect(publishes(peer)).toHaveLength(closes ? 0 : 1);
+});
+
 test('a device that has not subscribed to answers is not answered; its report counts', async () => {
   const bench = new HubBench();
   const peer = await connect(bench, []);

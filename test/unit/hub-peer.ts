@@ -118,6 +118,12 @@ export class Peer {
     await settle();
   }
 
+  /** A client that reads again. */
+  unblock(): void {
+    this.isBlocked = false;
+    this.#unblock.splice(0).forEach((callback) => callback());
+  }
+
   /** As the kernel tells of a FIN. */
   async end(): Promise<void> {
     this.stream.push(null);

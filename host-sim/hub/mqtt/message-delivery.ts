@@ -1,5 +1,6 @@
 import type { IPublishPacket } from 'mqtt-packet';
 import type { Identity } from '../identity.ts';
+import type { CloudMessage } from '../messages/cloud-message.ts';
 import type { MessageQueues } from '../messages/message-queues.ts';
 import { ServiceError } from '../service-error.ts';
 import { formatMessageTopic } from './message-topic.ts';
@@ -7,7 +8,7 @@ import type { DeliveryEvent } from './delivery-events.ts';
 import type { Session } from './session.ts';
 
 /** The queues as a device needs them. */
-export type DeviceMessages = Pick<MessageQueues, 'lock' | 'complete' | 'unlockAll'>;
+export type DeviceMessages = Pick<MessageQueues, 'lock' | 'complete' | 'reject' | 'unlockAll'>;
 
 export interface DeliveryEffects {
   send(packet: IPublishPacket): void;
@@ -18,6 +19,9 @@ export interface DeliveryEffects {
 
 /** QoS 1 messages that await their PUBACK at a time; ours, IoT Hub names none. */
 const WINDOW = 16;
+
+/** MQTT 3.1.1, 1.5.3. */
+const MQTT_STRING_BYTES = 65_535;
 
 /** Sends one device's cloud-to-device messages over its connection, in the order of the queue. */
 export class MessageDelivery {
@@ -46,20 +50,7 @@ export class MessageDelivery {
         this.#session.forgetFormer();
         break;
       }
-      const qos = this.#session.messageQos() ?? 0;
-      const topic = formatMessageTopic(this.#identity.deviceId, message);
-      const { sequenceNumber, messageId, lockToken } = message;
-      const told = { event: 'cloudMessageSent', connection: this.#connection, deviceId: this.#identity.deviceId, messageId, sequenceNumber } as const;
-      if (qos === 0) {
-        this.#effects.send({ cmd: 'publish', topic, payload: message.payload, qos, dup: false, retain: false });
-        this.#effects.emit({ ...told, qos, dup: false });
-        // At most once: nobody will say that it came.
-        this.#messages.complete(this.#identity, lockToken);
-      } else {
-        const { packetId, isResent } = this.#session.hold({ sequenceNumber, lockToken });
-        this.#effects.send({ cmd: 'publish', topic, payload: message.payload, qos, dup: isResent, retain: false, messageId: packetId });
-        this.#effects.emit({ ...told, qos, dup: isResent });
-      }
+      this.#deliver(message, this.#session.messageQos() ?? 0);
     }
     this.#isPumping = false;
   }
@@ -76,5 +67,26 @@ export class MessageDelivery {
       if (!(error instanceof ServiceError)) throw error;
     }
     this.pump();
+  }
+
+  #deliver(message: CloudMessage, qos: 0 | 1): void {
+    const topic = formatMessageTopic(this.#identity.deviceId, message);
+    const { payload, sequenceNumber, messageId, lockToken } = message;
+    if (Buffer.byteLength(topic) > MQTT_STRING_BYTES) {
+      // Properties that fit a message do not always fit a topic. Left in the queue it would stop all behind it.
+      this.#messages.reject(this.#identity, lockToken);
+      return;
+    }
+    const told = { event: 'cloudMessageSent', connection: this.#connection, deviceId: this.#identity.deviceId, messageId, sequenceNumber } as const;
+    if (qos === 0) {
+      this.#effects.send({ cmd: 'publish', topic, payload, qos, dup: false, retain: false });
+      this.#effects.emit({ ...told, qos, dup: false });
+      // At most once: nobody will say that it came.
+      this.#messages.complete(this.#identity, lockToken);
+      return;
+    }
+    const { packetId, isResent } = this.#session.hold({ sequenceNumber, lockToken });
+    this.#effects.send({ cmd: 'publish', topic, payload, qos, dup: isResent, retain: false, messageId: packetId });
+    this.#effects.emit({ ...told, qos, dup: isResent });
   }
 }

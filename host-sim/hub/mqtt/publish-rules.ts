@@ -56,6 +56,9 @@ const TWIN_REQUESTS: readonly (readonly [prefix: string, kind: TwinRequest['kind
   ['$iothub/twin/PATCH/properties/reported/?', 'twin-reported'],
 ];
 
+/** Ours: an answer's topic carries the request id again and must not outgrow MQTT. The SDKs' have 36 characters. */
+const MAX_REQUEST_ID = 1_024;
+
 /** `$iothub/methods/res/{status}/?$rid={request id}`; the status is an integer of 32 bits. */
 const METHOD_ANSWER = /^\$iothub\/methods\/res\/(-?\d{1,10})\/\?(.*)$/s;
 
@@ -81,7 +84,9 @@ export class PublishRules {
     for (const [prefix, kind] of TWIN_REQUESTS) {
       if (!packet.topic.startsWith(prefix)) continue;
       if (!this.#covers('twin')) return close('endpoint-not-covered');
-      return { kind, requestId: readRequestId(packet.topic.slice(prefix.length)), payload: packet.payload as Buffer };
+      const requestId = readRequestId(packet.topic.slice(prefix.length));
+      if (requestId.length > MAX_REQUEST_ID) return close('topic-not-allowed');
+      return { kind, requestId, payload: packet.payload as Buffer };
     }
     return this.#decideMethodAnswer(packet);
   }
