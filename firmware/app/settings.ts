@@ -1,7 +1,7 @@
 import storage from 'embedded:storage/key-value';
 
 /** The key-value domain of the device's settings. Keys have at most 15 characters, as in NVS. */
-const DOMAIN = 'latchkey';
+export const SETTINGS_DOMAIN = 'latchkey';
 /** `root0` … `root7`. */
 const MAX_ROOTS = 8;
 
@@ -9,6 +9,8 @@ export interface Settings {
   /** For `parseConfig`. */
   readonly agent: Readonly<Record<string, unknown>>;
   readonly roots: readonly ArrayBuffer[];
+  /** Hub key n of slots 0 and 1; `undefined`: the slot holds the hub key itself. */
+  readonly hubKeyNumbers: readonly (number | undefined)[];
   /** Milliseconds between messages. */
   readonly intervalMs: number;
   /** Stop sending after this long; 0: never. */
@@ -23,7 +25,7 @@ export interface Settings {
 /** Reads what `latchkey sim`, `latchkey device` or `latchkey provision` have written. */
 export function readSettings(): Settings {
   // Text and bytes are different types of entries, as in NVS.
-  const texts = storage.open({ path: DOMAIN, mode: 'r', format: 'string' });
+  const texts = storage.open({ path: SETTINGS_DOMAIN, mode: 'r', format: 'string' });
   const text = (key: string): string | undefined => {
     const value = texts.read(key);
     return typeof value === 'string' ? value : undefined;
@@ -32,7 +34,7 @@ export function readSettings(): Settings {
     const value = text(key);
     return value === undefined ? undefined : Number(value);
   };
-  const blobs = storage.open({ path: DOMAIN, mode: 'r', format: 'buffer' });
+  const blobs = storage.open({ path: SETTINGS_DOMAIN, mode: 'r', format: 'buffer' });
   const roots: ArrayBuffer[] = [];
   for (let i = 0; i < MAX_ROOTS; i++) {
     const root = blobs.read(`root${i}`);
@@ -59,6 +61,7 @@ export function readSettings(): Settings {
       dateServer: text('date'),
     },
     roots,
+    hubKeyNumbers: [number('keyn'), number('keyn1')],
     intervalMs: number('interval') ?? 1000,
     durationMs: number('duration') ?? 0,
     sizeBytes: number('size') ?? 100,

@@ -13,6 +13,8 @@
 #define UNITS_HMAC_CALL 160u /* beside its blocks: key import and destruction */
 #define UNITS_KEY_READ 980u  /* describe and read, the board's file */
 
+#define UNITS_BASE64_CHARACTER 1u /* about 1 ns each; not less than one */
+
 #define UNITS_TLS_START 2100u
 #define UNITS_CERTIFICATE_PARSE 240u
 #define UNITS_TLS_CALL 40u

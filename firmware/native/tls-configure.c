@@ -129,7 +129,7 @@ static enum tls_error check_configuration(struct tls *tls) {
 enum tls_error tls_start(struct tls *tls) {
   enum tls_error error = check_configuration(tls);
   if (error != TLS_OK) return error;
-  if (!tls->context->self_tested && tls_self_test(tls->context) != TLS_OK) {
+  if (!tls->context->self_tested && tls_self_test(tls->context, NULL) != TLS_OK) {
     return tls_fail(tls, TLS_SELF_TEST, "this build does not refuse bad certificates");
   }
   tls->units += UNITS_TLS_START;

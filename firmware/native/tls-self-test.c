@@ -2,12 +2,15 @@
  * Does this build refuse what it must? A library can be configured not to look at dates, or a port's clock can be broken so that it
  * cannot. The certificates are made so that the answers do not depend on the date of today.
  */
+#include <string.h>
+
 #include "self-test-certificates.h"
 #include "tls-internal.h"
 
 #define SELF_TEST_HOST "self-test.invalid"
 
 struct sample {
+  const char *name;
   const uint8_t *der;
   size_t length;
   const char *host;
@@ -16,11 +19,11 @@ struct sample {
 };
 
 static const struct sample samples[] = {
-    {self_test_good, sizeof self_test_good, SELF_TEST_HOST, true, TLS_OK},
-    {self_test_good, sizeof self_test_good, "other.invalid", true, TLS_HOSTNAME},
-    {self_test_good, sizeof self_test_good, SELF_TEST_HOST, false, TLS_UNTRUSTED_ISSUER},
-    {self_test_expired, sizeof self_test_expired, SELF_TEST_HOST, true, TLS_EXPIRED},
-    {self_test_future, sizeof self_test_future, SELF_TEST_HOST, true, TLS_NOT_YET_VALID},
+    {"trusted", self_test_good, sizeof self_test_good, SELF_TEST_HOST, true, TLS_OK},
+    {"host-name", self_test_good, sizeof self_test_good, "other.invalid", true, TLS_HOSTNAME},
+    {"issuer", self_test_good, sizeof self_test_good, SELF_TEST_HOST, false, TLS_UNTRUSTED_ISSUER},
+    {"expired", self_test_expired, sizeof self_test_expired, SELF_TEST_HOST, true, TLS_EXPIRED},
+    {"not-yet-valid", self_test_future, sizeof self_test_future, SELF_TEST_HOST, true, TLS_NOT_YET_VALID},
 };
 
 static bool passes(const struct sample *sample, mbedtls_x509_crt *root) {
@@ -40,12 +43,18 @@ out:
   return passed;
 }
 
-enum tls_error tls_self_test(struct tls_context *context) {
+enum tls_error tls_self_test(struct tls_context *context, const char *only) {
   mbedtls_x509_crt root;
   mbedtls_x509_crt_init(&root);
+  size_t tried = 0;
   bool passed = mbedtls_x509_crt_parse_der(&root, self_test_root, sizeof self_test_root) == 0;
-  for (size_t i = 0; passed && i < sizeof samples / sizeof samples[0]; i++) passed = passes(&samples[i], &root);
+  for (size_t i = 0; passed && i < sizeof samples / sizeof samples[0]; i++) {
+    if (only != NULL && strcmp(only, samples[i].name) != 0) continue;
+    passed = passes(&samples[i], &root);
+    tried++;
+  }
   mbedtls_x509_crt_free(&root);
-  context->self_tested = passed;
+  passed = passed && tried > 0;
+  if (only == NULL || !passed) context->self_tested = passed;
   return passed ? TLS_OK : TLS_SELF_TEST;
 }

@@ -213,7 +213,9 @@ void xs_tls_dropSessions(xsMachine *the) {
 void xs_tls_selfTest(xsMachine *the) {
   struct tls_context *context = native_tls();
   if (context == NULL) native_throw(the, tls_error_code(TLS_MEMORY), "not enough memory, or no randomness");
-  if (tls_self_test(context) != TLS_OK) {
+  const bool has_name = xsmcArgc > 0 && xsmcTypeOf(xsArg(0)) != xsUndefinedType;
+  if (has_name && xsmcTypeOf(xsArg(0)) != xsStringType) xsTypeError("expected the name of a check");
+  if (tls_self_test(context, has_name ? xsmcToString(xsArg(0)) : NULL) != TLS_OK) {
     native_throw(the, tls_error_code(TLS_SELF_TEST), "this build does not refuse bad certificates: set MBEDTLS_HAVE_TIME_DATE");
   }
 }

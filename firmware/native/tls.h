@@ -72,8 +72,8 @@ void tls_context_free(struct tls_context *context);
 /* Forgets every cached session. */
 void tls_drop_sessions(struct tls_context *context);
 /* Refuses an expired and a future leaf, a wrong host and a stranger's chain, and accepts a good one: TLS_OK or TLS_SELF_TEST.
- * `tls_start` runs it when nobody has, and starts nothing when it fails. */
-enum tls_error tls_self_test(struct tls_context *context);
+ * `tls_start` runs it when nobody has, and starts nothing when it fails. `only` names one of the checks (tls-self-test.c); NULL: all. */
+enum tls_error tls_self_test(struct tls_context *context, const char *only);
 
 /* An engine to be configured by the next five functions, then started. NULL: no memory. Lives no longer than its context. */
 struct tls *tls_create(struct tls_context *context);

@@ -42,8 +42,8 @@ static unsigned threshold_argument(xsMachine *the, xsIntegerValue index) {
   return (unsigned)native_integer(the, &xsArg(index), "threshold", 0, VERIFY_MAX_KEYS);
 }
 
-/* Offsets outlive a moved chunk; pointers do not. */
-static void return_payload(xsMachine *the, size_t offset, size_t length) {
+/* Of the first argument. Offsets outlive a moved chunk; pointers do not. */
+static void return_decoded(xsMachine *the, size_t offset, size_t length) {
   const size_t decoded = base64url_decoded_length(length);
   if (decoded == SIZE_MAX) settle(the, VERIFY_FORMAT);
   xsmcSetArrayBuffer(xsResult, NULL, (xsIntegerValue)decoded);
@@ -60,7 +60,16 @@ void xs_verify_openBundle(xsMachine *the) {
   const enum verify_error error = verify_bundle((const char *)bundle.at, bundle.length, &keys, &envelope, &units);
   native_charge(the, units);
   settle(the, error);
-  return_payload(the, (size_t)(envelope.payload.start - (const char *)bundle.at), envelope.payload.length);
+  return_decoded(the, (size_t)(envelope.payload.start - (const char *)bundle.at), envelope.payload.length);
+}
+
+void xs_verify_readBundle(xsMachine *the) {
+  struct envelope envelope;
+  want_arguments(the, 1);
+  const struct bytes bundle = bytes_argument(the, 0);
+  native_charge(the, (uint32_t)(bundle.length * UNITS_BASE64_CHARACTER));
+  if (envelope_scan((const char *)bundle.at, bundle.length, &envelope) != ENVELOPE_OK) settle(the, VERIFY_FORMAT);
+  return_decoded(the, (size_t)(envelope.payload.start - (const char *)bundle.at), envelope.payload.length);
 }
 
 void xs_verify_confirmBundle(xsMachine *the) {
@@ -95,6 +104,15 @@ void xs_verify_sha256(xsMachine *the) {
   native_charge(the, (uint32_t)(bytes.length / SHA256_BLOCK_BYTES + 1) * UNITS_SHA256_BLOCK);
   if (!verify_sha256(bytes.at, bytes.length, hash)) settle(the, VERIFY_MEMORY);
   xsmcSetArrayBuffer(xsResult, hash, sizeof hash);
+}
+
+void xs_verify_decodeBase64url(xsMachine *the) {
+  want_arguments(the, 3);
+  const size_t total = bytes_argument(the, 0).length;
+  const size_t offset = (size_t)native_integer(the, &xsArg(1), "offset", 0, (double)total);
+  const size_t length = (size_t)native_integer(the, &xsArg(2), "length", 0, (double)(total - offset));
+  native_charge(the, (uint32_t)(length * UNITS_BASE64_CHARACTER));
+  return_decoded(the, offset, length);
 }
 
 void xs_verify_readCertificate(xsMachine *the) {

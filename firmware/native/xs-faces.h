@@ -36,9 +36,11 @@ void xs_signer_check(xsMachine *the);
 void xs_signer_selfTest(xsMachine *the);
 
 void xs_verify_openBundle(xsMachine *the);
+void xs_verify_readBundle(xsMachine *the);
 void xs_verify_confirmBundle(xsMachine *the);
 void xs_verify_verifyEs256(xsMachine *the);
 void xs_verify_sha256(xsMachine *the);
+void xs_verify_decodeBase64url(xsMachine *the);
 void xs_verify_readCertificate(xsMachine *the);
 
 #endif

@@ -1,3 +1,5 @@
+import { crc32 } from '../crc32.ts';
+
 /** NOR flash as the ECMA-419 flash module gives it. */
 export interface FloorFlash {
   status(): { readonly blocks: number; readonly blockLength: number };
@@ -9,7 +11,6 @@ export interface FloorFlash {
 /** `LKFL`, little-endian. */
 const MAGIC = 0x4c464b4c;
 const RECORD_BYTES = 16;
-const CRC_POLYNOMIAL = 0xedb88320;
 /** The store is the last two blocks of the partition. */
 const STORE_BLOCKS = 2;
 
@@ -74,13 +75,4 @@ export class FloorStore {
   #offsetOf(slot: number): number {
     return this.#firstBlock * this.#blockLength + slot * RECORD_BYTES;
   }
-}
-
-function crc32(bytes: Uint8Array, length: number): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < length; i++) {
-    crc ^= bytes[i] ?? 0;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? CRC_POLYNOMIAL : 0);
-  }
-  return ~crc >>> 0;
 }

@@ -48,23 +48,29 @@ const TAIL_OF_F0 = 46;
 const TAIL_OF_F4 = 47;
 const STATES = 48;
 
-/** From here on an entry is an action. */
+/** From here on an entry is an action of the scanner. */
 export const ACTIONS = 64;
-export const REFUSE = 64;
-export const OPEN_OBJECT = 65;
-export const OPEN_ARRAY = 66;
-export const CLOSE = 67;
-export const BEGIN_STRING = 68;
-export const BEGIN_NAME = 69;
-export const BEGIN_ESCAPE = 70;
-export const END_STRING = 71;
-export const BEGIN_SCALAR = 72;
-export const END_LITERAL = 73;
+export const OPEN_OBJECT = 64;
+export const OPEN_ARRAY = 65;
+export const CLOSE = 66;
+export const BEGIN_STRING = 67;
+export const BEGIN_NAME = 68;
+export const BEGIN_ESCAPE = 69;
+export const END_STRING = 70;
+export const BEGIN_SCALAR = 71;
+export const END_LITERAL = 72;
 /** The byte ends a number and belongs to what follows. */
-export const END_NUMBER = 74;
+export const END_NUMBER = 73;
+/**
+ * The byte must not stand here; the rest of the entry is the state. A zero byte never may: what is read behind the end of a piece
+ * counts as one, so that the scanner need not ask for the end at every byte.
+ */
+export const REFUSE = 128;
 
 /** The entry for `byte` in `state` is at `state << 8 | byte`. */
 export const TRANSITIONS: Uint8Array = makeTransitions();
+/** Its part for `STRING`, where most bytes are. */
+export const STRING_TRANSITIONS: Uint8Array = TRANSITIONS.subarray(STRING << 8, (STRING + 1) << 8);
 
 /** Whether a document that ends here ends a number that stands alone. */
 export function isWholeNumberState(state: number): boolean {
@@ -81,7 +87,7 @@ export function isInsidePair(state: number): boolean {
 }
 
 function makeTransitions(): Uint8Array {
-  const table = new Uint8Array(STATES << 8).fill(REFUSE);
+  const table = Uint8Array.from({ length: STATES << 8 }, (_, index) => REFUSE | (index >> 8));
   const range = (state: number, from: number, to: number, next: number): void => void table.fill(next, (state << 8) | from, ((state << 8) | to) + 1);
   const on = (state: number, characters: string, next: number): void => {
     for (let i = 0; i < characters.length; i++) table[(state << 8) | characters.charCodeAt(i)] = next;

@@ -20,8 +20,10 @@ import {
   isWholeNumberState,
   OPEN_ARRAY,
   OPEN_OBJECT,
+  REFUSE,
   SCALAR,
   STRING,
+  STRING_TRANSITIONS,
   TRANSITIONS,
   VALUE,
 } from './json-grammar.ts';
@@ -114,25 +116,24 @@ export class JsonScanner {
     if (this.refusal !== undefined) return REFUSED;
     const bytes = this.#bytes;
     if (bytes === undefined) return MORE;
-    const end = bytes.length;
-    let at = this.#at;
-    let state = this.#state;
-    while (at < end) {
-      const entry = TRANSITIONS[(state << 8) | bytes[at]!]!;
-      if (entry < ACTIONS) {
-        state = entry;
-        at++;
-        continue;
-      }
-      this.#at = at;
-      this.#state = state;
-      const event = this.#act(entry, bytes[at]!);
+    const table = TRANSITIONS;
+    for (;;) {
+      let at = this.#at;
+      let entry = this.#state;
+      // Behind the end there is no byte, which counts as zero; no state takes one.
+      if (entry === STRING) while (STRING_TRANSITIONS[bytes[at]!] === STRING) at++;
+      do entry = table[(entry << 8) | bytes[at++]!]!;
+      while (entry < ACTIONS);
+      if (at > bytes.length) return this.#usedUp(entry & ~REFUSE, bytes.length);
+      this.#at = at - 1;
+      const event = this.#act(entry, bytes[at - 1]!);
       if (event !== MORE) return event;
-      at = this.#at;
-      state = this.#state;
     }
+  }
+
+  #usedUp(state: number, byteCount: number): typeof MORE {
     this.#state = state;
-    this.#before += end;
+    this.#before += byteCount;
     this.#at = 0;
     this.#bytes = undefined;
     return MORE;
@@ -182,7 +183,7 @@ export class JsonScanner {
         this.#levels >>>= 1;
         return this.#endValue(1);
       default:
-        return this.#refuse(this.#refusalOf(byte));
+        return this.#refuse(refusalOf(action & ~REFUSE, byte));
     }
   }
 
@@ -222,15 +223,14 @@ export class JsonScanner {
     return true;
   }
 
-  #refusalOf(byte: number): JsonRefusal {
-    const state = this.#state;
-    if (isInsideCharacter(state) || (state === STRING && byte >= 0x80)) return 'ERR_JSON_UTF8';
-    return isInsidePair(state) ? 'ERR_JSON_SURROGATE' : 'ERR_JSON_SYNTAX';
-  }
-
   #refuse(refusal: JsonRefusal): typeof REFUSED {
     this.refusal = refusal;
     this.#bytes = undefined;
     return REFUSED;
   }
+}
+
+function refusalOf(state: number, byte: number): JsonRefusal {
+  if (isInsideCharacter(state) || (state === STRING && byte >= 0x80)) return 'ERR_JSON_UTF8';
+  return isInsidePair(state) ? 'ERR_JSON_SURROGATE' : 'ERR_JSON_SYNTAX';
 }

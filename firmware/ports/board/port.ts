@@ -11,17 +11,10 @@ import Timer, { type Timer as TimerHandle } from 'timer';
 import { FloorStore } from '../../agent/clock/floor-store.ts';
 import type { Port, TcpOptions, TcpSocket, TlsEngine, TlsOptions, UdpOptions, UdpSocket } from '../../agent/port.ts';
 import { RELEASE_TIME_MS } from '../../agent/release.ts';
+import { isDottedAddress } from '../../agent/dotted-address.ts';
 import { MqttPacketCodec } from '../../codecs/mqtt.ts';
 import { textCodec } from '../../codecs/text.ts';
-
-export interface BoardPortOptions {
-  /** The agent's `wake`. */
-  readonly wake: () => void;
-  /** Trust anchors, DER. */
-  readonly roots: readonly ArrayBuffer[];
-  /** Whether to renew with a second connection beside the first. */
-  readonly roomForTwo: boolean;
-}
+import type { PortOptions } from '../port-options.ts';
 
 /** Binds the agent to the virtual board's modules. */
 export class BoardPort implements Port {
@@ -29,12 +22,12 @@ export class BoardPort implements Port {
   readonly mqtt = new MqttPacketCodec();
   readonly text = textCodec;
   readonly buildTimeMs = RELEASE_TIME_MS;
-  readonly #options: BoardPortOptions;
+  readonly #options: PortOptions;
   readonly #resolver = new Resolver();
   readonly #floor: FloorStore;
   #timer: TimerHandle | undefined;
 
-  constructor(options: BoardPortOptions) {
+  constructor(options: PortOptions) {
     this.#options = options;
     this.#floor = new FloorStore(flash.open({ path: 'latchkey' }));
   }
@@ -99,9 +92,4 @@ export class BoardPort implements Port {
   saveFloorMs(unixMs: number): void {
     this.#floor.save(unixMs);
   }
-}
-
-function isDottedAddress(host: string): boolean {
-  const parts = host.split('.');
-  return parts.length === 4 && parts.every((part) => part !== '' && part.length <= 3 && Number(part) <= 255);
 }

@@ -19,7 +19,10 @@ declare module 'embedded:io/socket/tcp' {
     format: 'buffer' | 'number';
     /** At most `byteLength` bytes (all that wait when absent); `undefined` when nothing waits. */
     read(byteLength?: number): ArrayBuffer | undefined;
-    /** Takes all of `bytes`, or throws when there is no room: stay within the count of `onWritable`. Returns what is writable after it. */
+    /**
+     * Takes all of `bytes`, or throws when there is no room: stay within the count of `onWritable`. Returns what is writable after it (the SDK's
+     * returns nothing once the connection has failed: firmware/ports/esp32/tcp.ts).
+     */
     write(bytes: ArrayBuffer | Uint8Array): number;
     close(): void;
   }
@@ -50,7 +53,8 @@ declare module 'embedded:network/dns/resolver/udp' {
     readonly onError: (error?: unknown) => void;
   }
   export default class Resolver {
-    constructor(options?: { readonly servers?: readonly string[] });
+    /** The virtual board asks the laptop's resolver and needs neither; the SDK's wants both. */
+    constructor(options?: { readonly servers?: readonly string[]; readonly socket?: { readonly io: typeof import('embedded:io/socket/udp').default } });
     resolve(options: ResolveOptions): void;
     close(): void;
   }

@@ -40,8 +40,11 @@ declare module 'latchkey/tls' {
     readonly info: TlsInfo;
     /** Forgets every cached session. */
     static dropSessions(): void;
-    /** Refuses an expired chain and a wrong host; throws ERR_TLS_SELF_TEST when this build does not. */
-    static selfTest(): void;
+    /**
+     * Refuses an expired chain and a wrong host; throws ERR_TLS_SELF_TEST when this build does not, and then nothing connects. With a
+     * name only that check runs, and its success opens nothing.
+     */
+    static selfTest(check?: 'trusted' | 'host-name' | 'issuer' | 'expired' | 'not-yet-valid'): void;
   }
 }
 
@@ -72,6 +75,8 @@ declare module 'latchkey/signer' {
 declare module 'latchkey/verify' {
   /** The payload of a bundle that `threshold` distinct keys have signed. Nothing of the payload is parsed. */
   export function openBundle(bundle: ArrayBuffer | Uint8Array, keys: ArrayBuffer | Uint8Array, threshold: number): ArrayBuffer;
+  /** The payload of a bundle that was verified before; no signature is looked at. */
+  export function readBundle(bundle: ArrayBuffer | Uint8Array): ArrayBuffer;
   /**
    * The same bundle by the keys of its own payload, and every key id one of these or of `oldKeys`.
    * @throws ERR_BUNDLE_NEW_KEYS, ERR_BUNDLE_KID, ERR_BUNDLE_KEYS
@@ -80,6 +85,8 @@ declare module 'latchkey/verify' {
   /** ECDSA with P-256 and SHA-256; `signature` is r and s, 64 bytes. */
   export function verifyEs256(key: ArrayBuffer | Uint8Array, message: ArrayBuffer | Uint8Array, signature: ArrayBuffer | Uint8Array): boolean;
   export function sha256(bytes: ArrayBuffer | Uint8Array): ArrayBuffer;
+  /** base64url without padding, canonical, of `length` characters at `offset` of `bytes`. @throws ERR_BUNDLE_FORMAT */
+  export function decodeBase64url(bytes: ArrayBuffer | Uint8Array, offset: number, length: number): ArrayBuffer;
   /** A trust anchor: one CA certificate in DER, RSA of 2048 bits at least, P-256 or P-384. @throws ERR_BUNDLE_ROOTS */
   export function readCertificate(der: ArrayBuffer | Uint8Array): { readonly sha256: ArrayBuffer; readonly notBeforeSeconds: number; readonly notAfterSeconds: number };
 }

@@ -217,7 +217,7 @@ static void run(struct tls_context *context, char *line) {
     tls_drop_sessions(context);
     puts("{\"event\":\"dropped\"}");
   } else if (strcmp(command, "self-test") == 0) {
-    printf("{\"event\":\"self-test\",\"code\":\"%s\"}\n", tls_error_code(tls_self_test(context)));
+    printf("{\"event\":\"self-test\",\"code\":\"%s\"}\n", tls_error_code(tls_self_test(context, NULL)));
 #ifdef HARNESS_COUNTS_HEAP
   } else if (strcmp(command, "heap") == 0) {
     printf("{\"event\":\"heap\",\"bytes\":%zu}\n", heap_bytes());

@@ -1,0 +1,291 @@
+import { BundleError } from './bundle-error.ts';
+import { equalBytes, readPayload, type RootBundle, type RootPurpose, type TrustedRoot, type UpdateKeys } from './bundle.ts';
+import { EraseBudget } from './erase-budget.ts';
+import { BLOCKS_PER_SLOT, LOG_FIRST_BLOCK, SLOTS, type RootFlash } from './root-flash.ts';
+import * as limits from './root-limits.ts';
+import { FACTORY, FINGERPRINT_BYTES, RootLog, type RootPhase, type RootState, type Staging, type StoredBundle } from './root-log.ts';
+import type { RootVerifier } from './root-verifier.ts';
+
+/** The set in the image: version 1, unless the fleet began later. */
+export interface FactorySet {
+  readonly version: number;
+  readonly roots: readonly TrustedRoot[];
+  readonly keys: UpdateKeys;
+}
+
+const UNIT_BYTES = 16;
+const FACTORY_BUNDLE: StoredBundle = { slot: FACTORY, length: 0, digest: new Uint8Array(limits.SHA256_BYTES) };
+
+/**
+ * The device's roots in flash. Three slots hold bundles as they came: the committed one, the last one that reached the hub, and
+ * the next one while it comes. What is decided is one record of the log, so that a power cut at any write leaves the
+ * state before or the state after. Version and keys are committed when a bundle is verified, and nothing takes them back; only its roots
+ * are on trial. The way back is the base without what was revoked since.
+ */
+export class RootStore {
+  readonly #flash: RootFlash;
+  readonly #verifier: RootVerifier;
+  readonly #factory: FactorySet;
+  readonly #log: RootLog;
+  readonly #budget = new EraseBudget();
+  #state: RootState;
+  #keys: UpdateKeys;
+  /** Of the set in use. */
+  #roots: readonly TrustedRoot[] = [];
+  /** What a failed trial would leave. */
+  #wayBack: readonly TrustedRoot[] = [];
+  /** The stored bytes of the committed bundle are not those that were verified: nothing can follow them. */
+  #isDamaged = false;
+
+  /** Reads flash; writes nothing. */
+  constructor(flash: RootFlash, verifier: RootVerifier, factory: FactorySet) {
+    this.#flash = flash;
+    this.#verifier = verifier;
+    this.#factory = factory;
+    this.#log = new RootLog(flash, LOG_FIRST_BLOCK);
+    this.#state = this.#log.state ?? { version: factory.version, phase: 'kept', failures: 0, committed: FACTORY_BUNDLE, base: FACTORY_BUNDLE, revoked: [] };
+    this.#keys = factory.keys;
+    this.#load();
+  }
+
+  /** Of the committed bundle, or the factory's. */
+  get version(): number {
+    return this.#state.version;
+  }
+
+  get phase(): RootPhase {
+    return this.#state.phase;
+  }
+
+  get keys(): UpdateKeys {
+    return this.#keys;
+  }
+
+  /** SHA-256 of the committed bundle; `undefined` for the factory's set. */
+  get digest(): Uint8Array | undefined {
+    return this.#state.committed.slot === FACTORY ? undefined : this.#state.committed.digest;
+  }
+
+  /** Flash does not hold what was verified: the device keeps its roots and takes no bundle until it is provisioned again. */
+  get isDamaged(): boolean {
+    return this.#isDamaged;
+  }
+
+  /** Whether a trial that fails has somewhere to go back to. */
+  get hasWayBack(): boolean {
+    return this.#wayBack.length > 0;
+  }
+
+  /** The trust anchors of now, DER. */
+  anchors(purpose: RootPurpose): readonly ArrayBuffer[] {
+    return this.#roots.filter(({ purposes }) => purposes.includes(purpose)).map(({ der }) => der);
+  }
+
+  /** SHA-256 of every root in use, hex. */
+  fingerprints(): readonly string[] {
+    return this.#roots.map(({ der }) => toHex(new Uint8Array(this.#verifier.sha256(der))));
+  }
+
+  // --- parts ---
+
+  get staging(): Staging | undefined {
+    return this.#log.staging;
+  }
+
+  /** Makes room for a bundle that comes in parts; the parts of another one are forgotten. @throws ERR_BUNDLE_RATE, ERR_BUNDLE_SIZE */
+  beginParts(version: number, count: number, digest: Uint8Array, nowMs: number): void {
+    if (count < 1 || count > limits.MAX_PARTS) throw new BundleError('ERR_BUNDLE_SIZE', `${count} parts; at most ${limits.MAX_PARTS}`);
+    const slot = this.#makeRoom(Math.min(count * limits.PART_BYTES, limits.MAX_BUNDLE_BYTES), nowMs);
+    this.#log.beginStaging({ slot, version, count, digest });
+  }
+
+  /** One part of the bundle that is coming, decoded; doing it twice with the same bytes is nothing. @throws ERR_BUNDLE_PART */
+  addPart(index: number, bytes: Uint8Array): void {
+    const staging = this.#log.staging;
+    if (staging === undefined || index < 0 || index >= staging.count) throw new BundleError('ERR_BUNDLE_PART', `no part ${index} is expected`);
+    const isLast = index === staging.count - 1;
+    const isRightSize = isLast ? bytes.length > 0 && bytes.length <= limits.PART_BYTES : bytes.length === limits.PART_BYTES;
+    if (!isRightSize || index * limits.PART_BYTES + bytes.length > limits.MAX_BUNDLE_BYTES) {
+      throw new BundleError('ERR_BUNDLE_PART', `part ${index} has ${bytes.length} bytes; all but the last have ${limits.PART_BYTES}`);
+    }
+    const offset = offsetOf(staging.slot, this.#blockLength) + index * limits.PART_BYTES;
+    const length = staging.lengths[index];
+    if (length !== undefined) {
+      if (length === bytes.length && equalBytes(new Uint8Array(this.#flash.read(length, offset)), bytes)) return;
+      throw new BundleError('ERR_BUNDLE_PART', `part ${index} came twice, with different bytes`);
+    }
+    this.#writeOver(bytes, offset);
+    this.#log.addPart(index, bytes.length);
+  }
+
+  /** The bundle, once every part is there. @throws ERR_BUNDLE_PART when it is not the announced one; its parts are forgotten then */
+  takeParts(): Uint8Array | undefined {
+    const staging = this.#log.staging;
+    if (staging === undefined) return undefined;
+    for (let index = 0; index < staging.count; index++) if (staging.lengths[index] === undefined) return undefined;
+    const bytes = this.#read({ slot: staging.slot, length: lengthOf(staging), digest: staging.digest });
+    if (bytes !== undefined) return bytes;
+    this.dropParts();
+    throw new BundleError('ERR_BUNDLE_PART', 'the parts together are not the bundle that was announced');
+  }
+
+  dropParts(): void {
+    if (this.#log.staging !== undefined) this.#log.setState(this.#state, true);
+  }
+
+  // --- decisions ---
+
+  /**
+   * Makes a verified bundle the committed one: version and keys for good, its roots on trial unless a later link follows.
+   * What it revokes is gone at once. @throws ERR_BUNDLE_RATE
+   */
+  commit(bundle: RootBundle, bytes: Uint8Array, isInner: boolean, nowMs: number): void {
+    const digest = new Uint8Array(this.#verifier.sha256(bytes));
+    const stored: StoredBundle = { slot: this.#slotOf(digest) ?? this.#writeBundle(bytes, nowMs), length: bytes.length, digest };
+    if (this.#read(stored) === undefined) throw new BundleError('ERR_BUNDLE_PART', 'flash did not take the bundle');
+    const { base } = this.#state;
+    const fingerprints = bundle.revoked.map((sha256) => new Uint8Array(sha256, 0, FINGERPRINT_BYTES));
+    const all = [...this.#state.revoked];
+    // Only what the base holds counts: it is all that could come back.
+    for (const root of this.#rootsOf(base)) {
+      const own = this.#fingerprintOf(root);
+      if (includes(fingerprints, own) && !includes(all, own)) all.push(own);
+    }
+    this.#decide({ version: bundle.version, phase: isInner ? 'inner' : 'trial', failures: 0, committed: stored, base, revoked: all }, true);
+  }
+
+  /** The roots on trial have reached the hub: they are the base from now on. */
+  trialPassed(): void {
+    if (this.#state.phase !== 'trial') return;
+    this.#decide({ ...this.#state, phase: 'kept', failures: 0, base: this.#state.committed, revoked: [] }, false);
+  }
+
+  /** The hub was not reached because of its issuer. After three times the way back is taken, where there is one. */
+  trialFailed(): void {
+    if (this.#state.phase !== 'trial') return;
+    const failures = Math.min(this.#state.failures + 1, limits.TRIAL_FAILURES);
+    const isOver = failures === limits.TRIAL_FAILURES && this.hasWayBack;
+    if (failures === this.#state.failures && !isOver) return;
+    this.#decide({ ...this.#state, phase: isOver ? 'failed' : 'trial', failures }, false);
+  }
+
+  /** Hours after a trial failed: once more. */
+  trialAgain(): void {
+    if (this.#state.phase === 'failed') this.#decide({ ...this.#state, phase: 'trial', failures: 0 }, false);
+  }
+
+  #decide(state: RootState, endsStaging: boolean): void {
+    this.#log.setState(state, endsStaging);
+    this.#state = state;
+    this.#load();
+  }
+
+  // --- flash ---
+
+  get #blockLength(): number {
+    return this.#flash.status().blockLength;
+  }
+
+  /** Takes the sets of the state out of flash. */
+  #load(): void {
+    const { committed, base, phase } = this.#state;
+    const current = committed.slot === FACTORY ? this.#factory : this.#bundleOf(committed);
+    this.#isDamaged = current === undefined;
+    if (current !== undefined) this.#keys = current.keys;
+    this.#wayBack = this.#rootsOf(base).filter((root) => !includes(this.#state.revoked, this.#fingerprintOf(root)));
+    const usesCommitted = phase === 'kept' || phase === 'trial' || this.#wayBack.length === 0;
+    this.#roots = usesCommitted && current !== undefined ? current.roots : this.#wayBack;
+  }
+
+  #rootsOf(stored: StoredBundle): readonly TrustedRoot[] {
+    if (stored.slot === FACTORY) return this.#factory.roots;
+    return this.#bundleOf(stored)?.roots ?? this.#factory.roots;
+  }
+
+  #bundleOf(stored: StoredBundle): RootBundle | undefined {
+    const bytes = this.#read(stored);
+    return bytes === undefined ? undefined : readPayload(new Uint8Array(this.#verifier.readBundle(bytes)), this.#verifier);
+  }
+
+  /** `undefined` when flash does not hold these bytes. */
+  #read({ slot, length, digest }: StoredBundle): Uint8Array | undefined {
+    if (slot >= SLOTS || length === 0 || length > limits.MAX_BUNDLE_BYTES) return undefined;
+    const bytes = new Uint8Array(this.#flash.read(length, offsetOf(slot, this.#blockLength)));
+    return equalBytes(new Uint8Array(this.#verifier.sha256(bytes)), digest) ? bytes : undefined;
+  }
+
+  /** Where the parts of just this bundle lie whole. */
+  #slotOf(digest: Uint8Array): number | undefined {
+    const staging = this.#log.staging;
+    if (staging === undefined || !equalBytes(staging.digest, digest)) return undefined;
+    return this.#read({ slot: staging.slot, length: lengthOf(staging), digest }) === undefined ? undefined : staging.slot;
+  }
+
+  #writeBundle(bytes: Uint8Array, nowMs: number): number {
+    const slot = this.#makeRoom(bytes.length, nowMs);
+    this.#writeOver(bytes, offsetOf(slot, this.#blockLength));
+    return slot;
+  }
+
+  /** An erased slot that nobody needs, and room in the log for what follows. @throws ERR_BUNDLE_RATE */
+  #makeRoom(byteLength: number, nowMs: number): number {
+    if (!this.#log.hasRoom) {
+      this.#spend(1, nowMs);
+      this.#log.turn();
+    }
+    const { committed, base } = this.#state;
+    let slot = 0;
+    while (slot === committed.slot || slot === base.slot) slot += 1;
+    const first = slot * BLOCKS_PER_SLOT;
+    const used: number[] = [];
+    for (let block = first; (block - first) * this.#blockLength < byteLength; block++) if (!this.#isBlank(block)) used.push(block);
+    this.#spend(used.length, nowMs);
+    // Whatever parts lie there are gone with the erase: they are forgotten before it.
+    this.dropParts();
+    for (const block of used) this.#flash.eraseBlock(block);
+    return slot;
+  }
+
+  #spend(erases: number, nowMs: number): void {
+    if (erases > this.#budget.left(nowMs)) throw new BundleError('ERR_BUNDLE_RATE', `flash is erased at most ${limits.MAX_ERASES_PER_HOUR} times an hour: try again later`);
+    for (let i = 0; i < erases; i++) this.#budget.spend(nowMs);
+  }
+
+  #isBlank(block: number): boolean {
+    const bytes = new Uint8Array(this.#flash.read(this.#blockLength, block * this.#blockLength));
+    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0xff) return false;
+    return true;
+  }
+
+  /** Whole units; what follows the last byte is left as erased flash reads. */
+  #writeOver(bytes: Uint8Array, offset: number): void {
+    const whole = bytes.length - (bytes.length % UNIT_BYTES);
+    if (whole > 0) this.#flash.write(bytes.subarray(0, whole), offset);
+    if (whole === bytes.length) return;
+    const rest = new Uint8Array(UNIT_BYTES).fill(0xff);
+    rest.set(bytes.subarray(whole));
+    this.#flash.write(rest, offset + whole);
+  }
+
+  #fingerprintOf({ der }: TrustedRoot): Uint8Array {
+    return new Uint8Array(this.#verifier.sha256(der), 0, FINGERPRINT_BYTES);
+  }
+}
+
+function offsetOf(slot: number, blockLength: number): number {
+  return slot * BLOCKS_PER_SLOT * blockLength;
+}
+
+function lengthOf({ count, lengths }: Staging): number {
+  return (count - 1) * limits.PART_BYTES + (lengths[count - 1] ?? 0);
+}
+
+function includes(list: readonly Uint8Array[], bytes: Uint8Array): boolean {
+  return list.some((item) => equalBytes(item, bytes));
+}
+
+function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += (byte < 16 ? '0' : '') + byte.toString(16);
+  return text;
+}

@@ -1,0 +1,3 @@
+/* `latchkey/network` of a chip with a radio. */
+export { default } from "embedded:network/interface/wifi";
+export const kind = "wifi";
