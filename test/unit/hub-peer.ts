@@ -17,12 +17,14 @@ export type EventOf<Name extends HubEventName> = Extract<HubEvent, { event: Name
 
 /** A hub without a socket on a clock that a test moves, with `dev1` registered. */
 export class HubBench {
-  readonly clock = new VirtualClock(START_MS);
+  readonly clock: VirtualClock;
   readonly registry = new Registry();
   readonly events: HubEvent[] = [];
   readonly hub: Hub;
 
-  constructor(options: Partial<HubOptions> = {}) {
+  /** @param clock for what stands in `options` and has a clock itself */
+  constructor(options: Partial<HubOptions> = {}, clock = new VirtualClock(START_MS)) {
+    this.clock = clock;
     this.registry.add({ deviceId: 'dev1' });
     this.hub = createHub({ hubName: HUB_NAME, clock: this.clock, registry: this.registry, onEvent: (event) => this.events.push(event), ...options });
   }

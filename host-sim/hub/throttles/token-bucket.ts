@@ -1,3 +1,6 @@
+/** Sums of fractions are off by less. */
+const ROUNDING = 1e-6;
+
 /** So many at once, and so many a second: tokens come back evenly, up to `burst`. */
 export class TokenBucket {
   readonly #perSecond: number;
@@ -18,10 +21,10 @@ export class TokenBucket {
     this.#atMs = nowMs;
     // What is larger than the bucket passes when it is full: it would never otherwise.
     const needed = Math.min(amount, this.#burst);
-    if (this.#tokens >= needed) {
+    if (this.#tokens >= needed - ROUNDING) {
       this.#tokens -= amount;
       return 0;
     }
-    return Math.ceil(((needed - this.#tokens) / this.#perSecond) * 1000);
+    return Math.max(1, Math.ceil(((needed - this.#tokens) / this.#perSecond) * 1000 - ROUNDING));
   }
 }
