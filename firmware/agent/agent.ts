@@ -55,7 +55,7 @@ export class Agent {
 
   /** Whether the hub has confirmed everything that `report` took. */
   get isReported(): boolean {
-    return !this.#conversation.twin.hasReports;
+    return !this.#conversation.hasReports;
   }
 
   get isConnected(): boolean {

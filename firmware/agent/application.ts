@@ -27,14 +27,14 @@ export class Application {
   readonly #callbacks: ApplicationCallbacks;
   readonly #parts: readonly AgentPart[];
   /** Names come from the cloud: as keys of an object they would use up the engine's table of names. */
-  readonly #methods = new Map<string, MethodHandler>();
+  readonly #methods: ReadonlyMap<string, MethodHandler> | undefined;
 
   constructor(callbacks: ApplicationCallbacks) {
     this.#callbacks = callbacks;
     this.#parts = [...(callbacks.parts ?? []), callbacks];
-    for (const { methods = {} } of this.#parts) {
-      for (const name of Object.keys(methods)) if (!this.#methods.has(name)) this.#methods.set(name, methods[name]!);
-    }
+    const methods = this.#parts.flatMap((part) => Object.entries(part.methods ?? {}));
+    // The first part that has a name has it.
+    this.#methods = methods.length === 0 ? undefined : new Map(methods.reverse());
   }
 
   get wantsMessages(): boolean {
@@ -46,7 +46,7 @@ export class Application {
   }
 
   get wantsMethods(): boolean {
-    return this.#methods.size > 0 || this.#callbacks.onMethod !== undefined;
+    return this.#methods !== undefined || this.#callbacks.onMethod !== undefined;
   }
 
   get desiredNames(): readonly string[] {
@@ -58,7 +58,7 @@ export class Application {
   }
 
   methodHandler(name: string): MethodHandler | undefined {
-    return this.#methods.get(name) ?? this.#callbacks.onMethod;
+    return this.#methods?.get(name) ?? this.#callbacks.onMethod;
   }
 
   report(event: AgentEvent): void {

@@ -27,17 +27,17 @@ export interface ConversationOwner {
 /** Everything that is said over the current connection, whichever that is: telemetry, twin, methods, messages. It outlives connections. */
 export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwner, TwinClientOwner {
   readonly sender: Sender;
-  readonly twin: TwinClient;
   readonly text: TextCodec;
-  readonly names = new NameBudget();
   readonly #config: AgentConfig;
   readonly #port: Port;
   readonly #application: Application;
   readonly #owner: ConversationOwner;
   readonly #inbox: Inbox;
-  readonly #methods: MethodServer;
+  /** Absent, as the twin is, where nobody asked for it: what is not used takes no heap. */
+  readonly #methods: MethodServer | undefined;
   readonly #subscriptions = new Subscriptions();
-  readonly #takePacketId = (): number => this.takePacketId();
+  #twin: TwinClient | undefined;
+  #names: NameBudget | undefined;
   #current: HubConnection | undefined;
   /** Its CONNECT is under way. */
   #candidate: HubConnection | undefined;
@@ -56,21 +56,27 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     const onSent = (nowMs: number): void => owner.conversationPlanned(nowMs + pubackTimeoutMs);
     this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), onSent }, application);
     this.#inbox = new Inbox(application, identity.moduleId === undefined ? cloudMessageFilter(identity) : undefined, this);
-    this.#methods = new MethodServer(application, this);
-    this.twin = new TwinClient(application, this);
+    this.#methods = application.wantsMethods ? new MethodServer(application, this) : undefined;
+    this.#twin = application.wantsDesired ? new TwinClient(application, this) : undefined;
   }
 
   /** Nothing is unanswered in either direction: no message, method, or twin request. */
   get isIdle(): boolean {
-    return this.sender.outbox.inFlight === 0 && this.#inbox.isIdle && this.#methods.isIdle && this.twin.isIdle;
+    return this.sender.outbox.inFlight === 0 && this.#inbox.isIdle && this.#methods?.isIdle !== false && this.#twin?.isIdle !== false;
   }
 
   /** When `woke` has something to do; Infinity when nothing. */
   get wakeAtMs(): number {
-    if (this.#current === undefined) return this.#methods.wakeAtMs;
+    const methodsWakeAtMs = this.#methods?.wakeAtMs ?? Infinity;
+    if (this.#current === undefined) return methodsWakeAtMs;
     // What is due and has no room leaves when there is room: no timer helps.
-    const twinWakeAtMs = this.#isUrgent ? Infinity : this.twin.wakeAtMs;
-    return Math.min(this.#oldestSentAtMs(this.#current) + this.#config.pubackTimeoutMs, twinWakeAtMs, this.#methods.wakeAtMs);
+    const twinWakeAtMs = this.#isUrgent ? Infinity : this.#twinWakeAtMs;
+    return Math.min(this.#oldestSentAtMs(this.#current) + this.#config.pubackTimeoutMs, twinWakeAtMs, methodsWakeAtMs);
+  }
+
+  /** Whether something that was reported is not confirmed. */
+  get hasReports(): boolean {
+    return this.#twin?.hasReports === true;
   }
 
   // --- which connection ---
@@ -82,7 +88,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     this.#candidate = undefined;
     this.sender.paused = false;
     this.sender.outbox.requeue(connection.serial);
-    this.#methods.connected();
+    this.#methods?.connected();
     this.#isUrgent = true;
     this.#subscribe();
     this.pump();
@@ -96,7 +102,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     this.sender.paused = false;
     this.#inbox.reset();
     this.#subscriptions.reset();
-    this.twin.disconnected();
+    this.#twin?.disconnected();
   }
 
   /** Nothing leaves on the current connection until `resume` or `begin`. */
@@ -139,43 +145,49 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   #pumpPaused(current: HubConnection | undefined): void {
     if (this.#candidate !== undefined) this.sender.pipeline(this.#candidate);
     // The window drains: it waits for the answers to methods, too.
-    else if (current !== undefined && this.#isUrgent) this.#methods.pump(current);
+    else if (current !== undefined && this.#isUrgent) this.#methods?.pump(current);
   }
 
+  /** @throws ERR_REPORTED */
   report(patch: unknown): boolean {
-    return this.twin.report(patch);
+    this.#twin ??= new TwinClient(this.#application, this);
+    return this.#twin.report(patch);
   }
 
   #pumpUrgent(current: HubConnection): void {
-    this.#methods.pump(current);
-    this.twin.pump(current);
-    this.#isUrgent = this.#methods.hasUnsent || this.twin.wakeAtMs <= this.nowMs();
+    this.#methods?.pump(current);
+    this.#twin?.pump(current);
+    this.#isUrgent = this.#methods?.hasUnsent === true || this.#twinWakeAtMs <= this.nowMs();
     this.#owner.conversationPlanned(this.wakeAtMs);
   }
 
   #subscribe(): void {
-    if (this.#current !== undefined) this.#subscriptions.ask(this.#current, this.#wanted(), this.#takePacketId, this.nowMs());
+    if (this.#current !== undefined) this.#subscriptions.ask(this.#current, this.#wanted(), this.nowMs(), this);
   }
 
   #wanted(): readonly Subscription[] {
-    return [...this.#inbox.subscriptions, ...this.#methods.subscriptions, ...this.twin.subscriptions];
+    return [...this.#inbox.subscriptions, ...(this.#methods?.subscriptions ?? []), ...(this.#twin?.subscriptions ?? [])];
   }
 
   // --- time ---
 
   woke(nowMs: number): void {
     const current = this.#current;
-    this.#methods.woke(nowMs);
+    this.#methods?.woke(nowMs);
     if (current === undefined || current !== this.#current) return;
     if (nowMs >= this.#oldestSentAtMs(current) + this.#config.pubackTimeoutMs) return this.#owner.conversationStuck(current, 'ERR_HUB_SILENT');
-    if (nowMs < this.twin.wakeAtMs) return;
-    this.twin.woke();
+    if (nowMs < this.#twinWakeAtMs) return;
+    this.#twin?.woke();
     this.#isUrgent = true;
     this.pump();
   }
 
+  get #twinWakeAtMs(): number {
+    return this.#twin?.wakeAtMs ?? Infinity;
+  }
+
   #oldestSentAtMs(current: HubConnection): number {
-    return Math.min(this.sender.outbox.oldestSentAtMs(current.serial), this.#methods.oldestSentAtMs, this.#subscriptions.sentAtMs);
+    return Math.min(this.sender.outbox.oldestSentAtMs(current.serial), this.#methods?.oldestSentAtMs ?? Infinity, this.#subscriptions.sentAtMs);
   }
 
   // --- what the hub says ---
@@ -185,7 +197,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   }
 
   pubackReceived(_connection: HubConnection, packetId: number): void {
-    if (!this.sender.acknowledge(packetId) && !this.#methods.acknowledge(packetId)) return;
+    if (!this.sender.acknowledge(packetId) && this.#methods?.acknowledge(packetId) !== true) return;
     if (this.sender.paused && this.isIdle) this.#owner.conversationIdle();
     this.pump();
   }
@@ -195,8 +207,8 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     const refused = this.#subscriptions.receive(suback);
     if (refused === undefined) return;
     for (const topic of refused) this.#application.report({ type: 'subscription-refused', topic });
-    const { subscriptions } = this.twin;
-    if (subscriptions.length > 0 && this.#subscriptions.isGranted(subscriptions) && !subscriptions.some(({ topic }) => refused.includes(topic))) this.twin.subscribed();
+    const twinTopics = this.#twin?.subscriptions ?? [];
+    if (this.#subscriptions.isSettled(twinTopics) && !twinTopics.some(({ topic }) => refused.includes(topic))) this.#twin?.subscribed();
     this.#subscribe();
   }
 
@@ -206,21 +218,21 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
     if (topic === undefined) return this.#ignored(publish.topic);
     if (connection !== this.#current) return;
-    if (topic.kind === 'method') return this.#methods.receive(topic, publish.payload);
-    if (!this.twin.begin(topic)) return;
-    this.twin.feed(publish.payload);
-    this.twin.end(topic);
+    if (topic.kind === 'method') return this.#methods?.receive(topic, publish.payload);
+    if (this.#twin?.begin(topic) !== true) return;
+    this.#twin.feed(publish.payload);
+    this.#twin.end(topic);
   }
 
   claimsLarge(connection: HubConnection, publish: LargePublish): boolean {
     const topic = connection === this.#current ? this.#topicOfLarge(publish) : undefined;
     const isTwin = topic?.kind === 'twin-response' || topic?.kind === 'desired';
-    this.#large = isTwin && this.twin.begin(topic) ? topic : undefined;
+    this.#large = isTwin && this.#twin?.begin(topic) === true ? topic : undefined;
     return this.#large !== undefined;
   }
 
   largeReceived(connection: HubConnection, bytes: Uint8Array): void {
-    if (connection === this.#current) this.twin.feed(bytes);
+    if (connection === this.#current) this.#twin?.feed(bytes);
   }
 
   largeEnded(connection: HubConnection, publish: LargePublish): void {
@@ -228,7 +240,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     if (connection !== this.#current) return;
     this.#large = undefined;
     if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    if (topic?.kind === 'twin-response' || topic?.kind === 'desired') this.twin.end(topic);
+    if (topic?.kind === 'twin-response' || topic?.kind === 'desired') this.#twin?.end(topic);
   }
 
   oversizeReceived(connection: HubConnection, publish: LargePublish): void {
@@ -237,7 +249,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     // Those of the twin were looked at in `claimsLarge`.
     if (topic?.kind === 'twin-response' || topic?.kind === 'desired') return;
     this.#application.report({ type: 'oversize', topic: publish.topic, byteCount: publish.byteCount });
-    if (topic?.kind === 'method' && connection === this.#current) this.#methods.tooLarge(topic, publish.payloadByteCount);
+    if (topic?.kind === 'method' && connection === this.#current) this.#methods?.tooLarge(topic, publish.payloadByteCount);
   }
 
   #topicOfLarge({ topic, topicCut }: LargePublish): InboundTopic | undefined {
@@ -249,6 +261,10 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   }
 
   // --- what the parts ask for ---
+
+  get names(): NameBudget {
+    return (this.#names ??= new NameBudget());
+  }
 
   nowMs(): number {
     return this.#owner.nowMs();

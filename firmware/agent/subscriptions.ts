@@ -10,7 +10,8 @@ interface Asked {
 
 /** What is subscribed to on the current connection. */
 export class Subscriptions {
-  #granted = new Set<string>();
+  /** Asked for and answered on this connection. */
+  #settled: string[] = [];
   #asked: Asked | undefined;
 
   /** When the SUBSCRIBE was sent that waits for its answer; Infinity when none does. */
@@ -18,21 +19,22 @@ export class Subscriptions {
     return this.#asked?.sentAtMs ?? Infinity;
   }
 
-  /** A new connection: nothing is granted on it. */
+  /** A new connection: nothing is subscribed to on it. */
   reset(): void {
-    this.#granted = new Set();
+    this.#settled = [];
     this.#asked = undefined;
   }
 
-  isGranted(topics: readonly Subscription[]): boolean {
-    return topics.every(({ topic }) => this.#granted.has(topic));
+  /** Whether the hub has answered for all of them. */
+  isSettled(topics: readonly Subscription[]): boolean {
+    return topics.every(({ topic }) => this.#settled.includes(topic));
   }
 
-  /** Asks for what of `wanted` is not granted, unless a SUBSCRIBE is under way: then again after its answer. */
-  ask(connection: HubConnection, wanted: readonly Subscription[], takePacketId: () => number, nowMs: number): void {
-    const missing = wanted.filter(({ topic }) => !this.#granted.has(topic));
+  /** Asks for what of `wanted` is not settled, unless a SUBSCRIBE is under way: then again after its answer. */
+  ask(connection: HubConnection, wanted: readonly Subscription[], nowMs: number, owner: { takePacketId(): number }): void {
+    const missing = wanted.filter(({ topic }) => !this.#settled.includes(topic));
     if (missing.length === 0 || this.#asked !== undefined) return;
-    this.#asked = { packetId: takePacketId(), topics: missing.map(({ topic }) => topic), sentAtMs: nowMs };
+    this.#asked = { packetId: owner.takePacketId(), topics: missing.map(({ topic }) => topic), sentAtMs: nowMs };
     connection.send({ type: 'subscribe', packetId: this.#asked.packetId, subscriptions: missing });
   }
 
@@ -43,7 +45,7 @@ export class Subscriptions {
     this.#asked = undefined;
     const refused: string[] = [];
     for (const [index, topic] of asked.topics.entries()) {
-      this.#granted.add(topic);
+      this.#settled.push(topic);
       if ((granted[index] ?? SUBSCRIPTION_REFUSED) === SUBSCRIPTION_REFUSED) refused.push(topic);
     }
     return refused;

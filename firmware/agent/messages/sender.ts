@@ -24,6 +24,8 @@ export class Sender {
   #roundTripMs: number = FIRST_ROUND_TRIP_MS;
   #pumping = false;
   #wasFull = false;
+  /** A QoS 0 message that the connection has not taken whole. */
+  #leaving: OutboxEntry | undefined;
   /** Nothing leaves on the current connection: its window drains, or the next one's CONNECT is under way. */
   paused = false;
 
@@ -59,6 +61,7 @@ export class Sender {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
+      if (this.#leaving !== undefined) this.#finishLeaving(connection);
       for (let entry = this.outbox.next(); entry !== undefined && connection.canSend && !this.paused; entry = this.outbox.next()) {
         this.#publish(connection, entry);
       }
@@ -86,7 +89,15 @@ export class Sender {
     const { topic, payload, qos, dup } = entry;
     const packetId = qos === 1 ? entry.packetId : undefined;
     connection.send({ type: 'publish', topic, payload, qos, dup, retain: false, packetId });
-    if (qos === 0) this.#application.acknowledged();
-    else this.#options.onSent(nowMs);
+    if (qos === 1) return this.#options.onSent(nowMs);
+    this.#leaving = entry;
+    this.#finishLeaving(connection);
+  }
+
+  #finishLeaving(connection: HubConnection): void {
+    const entry = this.#leaving;
+    if (entry === undefined || (entry.sentOn === connection.serial && !connection.canSend)) return;
+    this.#leaving = undefined;
+    if (this.outbox.markLeft(entry)) this.#application.acknowledged();
   }
 }

@@ -40,12 +40,12 @@ export class Answers {
     this.#unsent += 1;
   }
 
-  pump(connection: HubConnection, nowMs: number, takePacketId: () => number): void {
+  pump(connection: HubConnection, nowMs: number, owner: { takePacketId(): number }): void {
     for (const answer of this.#answers) {
       if (this.#unsent === 0 || !connection.canSend) return;
       if (answer.packetId !== 0) continue;
       const { topic, payload, dup } = answer;
-      answer.packetId = takePacketId();
+      answer.packetId = owner.takePacketId();
       answer.sentAtMs = nowMs;
       this.#unsent -= 1;
       // QoS 1: one that leaves shortly before a renewal must not be lost with the older connection.

@@ -95,7 +95,7 @@ export class MethodServer {
   }
 
   pump(connection: HubConnection): void {
-    this.#answers.pump(connection, this.#owner.nowMs(), () => this.#owner.takePacketId());
+    this.#answers.pump(connection, this.#owner.nowMs(), this.#owner);
   }
 
   /** False for a packet id that is no answer's. */

@@ -5,7 +5,7 @@ export interface OutboxEntry {
   readonly qos: 0 | 1;
   /** 1–65535 once sent, 0 before and for QoS 0. */
   packetId: number;
-  state: typeof QUEUED | typeof SENT | typeof DONE;
+  state: typeof QUEUED | typeof SENT | typeof LEAVING | typeof DONE;
   /** Sent before on another connection. */
   dup: boolean;
   sentAtMs: number;
@@ -16,6 +16,8 @@ export interface OutboxEntry {
 export const QUEUED = 0;
 export const SENT = 1;
 export const DONE = 2;
+/** Of QoS 0: given to the connection, which may not have taken all of it; nothing else is sent before it has. */
+export const LEAVING = 3;
 
 const LAST_PACKET_ID = 0xffff;
 
@@ -86,13 +88,17 @@ export class Outbox {
   markSent(entry: OutboxEntry, nowMs: number, connection: number): void {
     entry.sentOn = connection;
     entry.sentAtMs = nowMs;
-    if (entry.qos === 0) {
-      this.#finish(entry);
-      return;
-    }
+    entry.state = entry.qos === 0 ? LEAVING : SENT;
+    if (entry.qos === 0) return;
     if (entry.packetId === 0) entry.packetId = this.takePacketId();
-    entry.state = SENT;
     this.#inFlight += 1;
+  }
+
+  /** The connection has taken the whole of `entry`, a QoS 0 message. False when it is to be sent again: its connection has gone before. */
+  markLeft(entry: OutboxEntry): boolean {
+    if (entry.state !== LEAVING) return false;
+    this.#finish(entry);
+    return true;
   }
 
   /** The message that PUBACK `packetId` ends; `undefined` when no such message is in flight. */
@@ -111,7 +117,10 @@ export class Outbox {
   requeue(connection: number): void {
     for (let i = 0; i < this.#count; i++) {
       const entry = this.#at(i);
-      if (entry === undefined || entry.state !== SENT || entry.sentOn === connection) continue;
+      if (entry === undefined || entry.sentOn === connection) continue;
+      // A part of it never left: the hub cannot have had it.
+      if (entry.state === LEAVING) entry.state = QUEUED;
+      if (entry.state !== SENT) continue;
       entry.state = QUEUED;
       entry.dup = true;
       this.#inFlight -= 1;

@@ -226,3 +226,20 @@ test('start and stop twice are start and stop once', () => {
   expect(bench.hub.sessions[0]?.hasDisconnect).toBe(true);
   expect(bench.hub.openCount).toBe(0);
 });
+
+test('a QoS 0 message is pending until the link has taken the whole of it, and leaves again on the next link if that one was cut before', () => {
+  const bench = new AgentBench({ config: { pubackTimeoutMs: 600_000 } });
+  bench.network.roomBytes = 2000;
+  bench.connect();
+  bench.agent.send('1'.repeat(5000), undefined, 0);
+  expect([bench.agent.pending, bench.acknowledged]).toEqual([1, 0]);
+  expect(bench.time.runUntil(() => bench.agent.pending === 0, 10_000)).toBe(true);
+  expect(bench.acknowledged).toBe(1);
+  bench.time.advance(1000);
+  bench.agent.send('2'.repeat(5000), undefined, 0);
+  bench.network.cut();
+  expect([bench.agent.pending, bench.acknowledged]).toEqual([1, 1]);
+  expect(bench.time.runUntil(() => bench.agent.pending === 0, 60_000)).toBe(true);
+  bench.time.advance(1000);
+  expect(bench.hub.received.map((text) => text.slice(0, 2))).toEqual(['11', '22']);
+});

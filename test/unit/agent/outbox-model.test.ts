@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { Outbox } from '../../../firmware/agent/mqtt/outbox.ts';
+import { Outbox, type OutboxEntry } from '../../../firmware/agent/mqtt/outbox.ts';
 
 interface ModelEntry {
   readonly topic: string;
   readonly qos: 0 | 1;
   packetId: number;
-  state: 'queued' | 'sent' | 'done';
+  state: 'queued' | 'sent' | 'leaving' | 'done';
   dup: boolean;
   sentAtMs: number;
   sentOn: number;
@@ -49,10 +49,16 @@ class NaiveOutbox {
     if (entry === undefined) return undefined;
     entry.sentAtMs = nowMs;
     entry.sentOn = connection;
-    entry.state = entry.qos === 0 ? 'done' : 'sent';
+    entry.state = entry.qos === 0 ? 'leaving' : 'sent';
     if (entry.qos === 1 && entry.packetId === 0) entry.packetId = this.takePacketId();
-    this.#trim();
     return entry;
+  }
+
+  left(topic: string): boolean {
+    const entry = this.entries.find((one) => one.topic === topic && one.state === 'leaving');
+    if (entry !== undefined) entry.state = 'done';
+    this.#trim();
+    return entry !== undefined;
   }
 
   acknowledge(packetId: number): ModelEntry | undefined {
@@ -64,9 +70,9 @@ class NaiveOutbox {
 
   requeue(connection: number): void {
     for (const entry of this.entries) {
-      if (entry.state !== 'sent' || entry.sentOn === connection) continue;
+      if ((entry.state !== 'sent' && entry.state !== 'leaving') || entry.sentOn === connection) continue;
+      entry.dup = entry.state === 'sent';
       entry.state = 'queued';
-      entry.dup = true;
     }
   }
 
@@ -96,6 +102,7 @@ class NaiveOutbox {
 type Command =
   | { readonly type: 'push'; readonly qos: 0 | 1 }
   | { readonly type: 'send'; readonly count: number; readonly connection: number }
+  | { readonly type: 'left'; readonly pick: number }
   | { readonly type: 'acknowledge'; readonly pick: number }
   | { readonly type: 'acknowledgeId'; readonly packetId: number }
   | { readonly type: 'requeue'; readonly connection: number }
@@ -105,6 +112,7 @@ const connection = fc.integer({ min: 1, max: 3 });
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ type: fc.constant('push' as const), qos: fc.constantFrom(0 as const, 1 as const, 1 as const, 1 as const) }) },
   { weight: 5, arbitrary: fc.record({ type: fc.constant('send' as const), count: fc.integer({ min: 1, max: 6 }), connection }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('left' as const), pick: fc.nat(20) }) },
   { weight: 5, arbitrary: fc.record({ type: fc.constant('acknowledge' as const), pick: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('acknowledgeId' as const), packetId: fc.integer({ min: 0, max: 65_536 }) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('requeue' as const), connection }) },
@@ -118,21 +126,30 @@ test('the outbox does what the naive model does, through any sequence of command
     fc.property(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 6 }), fc.array(command, { minLength: 20, maxLength: 60, size: 'max' }), (capacity, window, commands) => {
       const outbox = new Outbox(capacity, window);
       const model = new NaiveOutbox(capacity, window);
+      /** QoS 0 messages that were sent; some of them left, some were queued again. */
+      const given: OutboxEntry[] = [];
       commands.forEach((one, nowMs) => {
         switch (one.type) {
           case 'push':
             expect(outbox.push(`m${nowMs}`, new Uint8Array(0), one.qos)).toBe(model.push(`m${nowMs}`, one.qos));
             break;
           case 'send':
-            for (let i = 0; i < one.count; i++) {
+            // Nothing is sent behind a message that the connection has not taken whole.
+            for (let i = 0; i < one.count && model.entries.every(({ state }) => state !== 'leaving'); i++) {
               const entry = outbox.next();
               expect(entry?.topic).toBe(model.next()?.topic);
               if (entry === undefined) break;
               outbox.markSent(entry, nowMs, one.connection);
+              if (entry.qos === 0) given.push(entry);
               const expected = model.send(nowMs, one.connection);
               expect([entry.packetId, entry.dup, entry.qos]).toEqual([expected?.packetId, expected?.dup, expected?.qos]);
             }
             break;
+          case 'left': {
+            const entry = given[one.pick % Math.max(1, given.length)];
+            if (entry !== undefined) expect(outbox.markLeft(entry)).toBe(model.left(entry.topic));
+            break;
+          }
           case 'acknowledge': {
             const inFlight = model.entries.filter(({ state }) => state === 'sent');
             const packetId = inFlight[one.pick % Math.max(1, inFlight.length)]?.packetId ?? 0;

@@ -15,6 +15,7 @@ function sendAll(outbox: Outbox, nowMs: number, connection: number): string[] {
   const sent: string[] = [];
   for (let entry = outbox.next(); entry !== undefined; entry = outbox.next()) {
     outbox.markSent(entry, nowMs, connection);
+    if (entry.qos === 0) outbox.markLeft(entry);
     sent.push(labelOf(entry));
   }
   return sent;
@@ -56,6 +57,19 @@ describe('the outbox', () => {
     const outbox = outboxOf(2, { qos: 0, window: 1 });
     expect(sendAll(outbox, 0, 1)).toEqual(['m1:0', 'm2:0']);
     expect([outbox.inFlight, outbox.size, outbox.isFull]).toEqual([0, 0, false]);
+  });
+
+  test('keeps a QoS 0 message that a connection has not taken whole; it is sent again on the next, without DUP', () => {
+    const outbox = outboxOf(2, { qos: 0 });
+    const first = outbox.next()!;
+    outbox.markSent(first, 0, 1);
+    expect([outbox.inFlight, outbox.size, outbox.next()?.topic, outbox.oldestSentAtMs(1), outbox.acknowledge(0)]).toEqual([0, 2, 'm2', Infinity, undefined]);
+    outbox.requeue(1);
+    expect(outbox.next()?.topic).toBe('m2');
+    outbox.requeue(2);
+    expect(outbox.markLeft(first)).toBe(false);
+    expect(sendAll(outbox, 0, 2)).toEqual(['m1:0', 'm2:0']);
+    expect(outbox.size).toBe(0);
   });
 
   test('keeps QoS 0 messages behind QoS 1 ones in order, also where the window is full', () => {
