@@ -66,13 +66,18 @@ const METHOD_ANSWER = /^\$iothub\/methods\/res\/(-?\d{1,10})\/\?(.*)$/s;
 export class PublishRules {
   readonly #prefix: string;
   readonly #maxMessageBytes: number;
-  readonly #endpoints: ReadonlySet<DeviceEndpoint> | undefined;
+  readonly #maySend: boolean;
+  readonly #mayUseTwin: boolean;
+  readonly #mayAnswer: boolean;
 
   /** @param endpoints what the token covers; all of them when not given */
   constructor(identity: Identity, maxMessageBytes: number, endpoints?: ReadonlySet<DeviceEndpoint>) {
     this.#prefix = telemetryPrefix(identity);
     this.#maxMessageBytes = maxMessageBytes;
-    this.#endpoints = endpoints;
+    const covers = (endpoint: DeviceEndpoint): boolean => endpoints === undefined || endpoints.has(endpoint);
+    this.#maySend = covers('messages/events');
+    this.#mayUseTwin = covers('twin');
+    this.#mayAnswer = covers('methods/devicebound');
   }
 
   decide(packet: IPublishPacket): PublishDecision {
@@ -83,7 +88,7 @@ export class PublishRules {
     if (NOT_IN_TOPIC_NAME.test(packet.topic)) return close('topic-not-allowed');
     for (const [prefix, kind] of TWIN_REQUESTS) {
       if (!packet.topic.startsWith(prefix)) continue;
-      if (!this.#covers('twin')) return close('endpoint-not-covered');
+      if (!this.#mayUseTwin) return close('endpoint-not-covered');
       const requestId = readRequestId(packet.topic.slice(prefix.length));
       if (requestId.length > MAX_REQUEST_ID) return close('topic-not-allowed');
       return { kind, requestId, payload: packet.payload as Buffer };
@@ -92,7 +97,7 @@ export class PublishRules {
   }
 
   #decideTelemetry(packet: IPublishPacket, bag: string): Telemetry | PublishFault {
-    if (!this.#covers('messages/events')) return close('endpoint-not-covered');
+    if (!this.#maySend) return close('endpoint-not-covered');
     if (NOT_IN_TOPIC_NAME.test(bag)) return close('topic-not-allowed');
     const parsed = parsePropertyBag(bag);
     if (parsed === undefined) return close('properties-malformed');
@@ -106,12 +111,8 @@ export class PublishRules {
   #decideMethodAnswer(packet: IPublishPacket): MethodAnswer | PublishFault {
     const match = METHOD_ANSWER.exec(packet.topic);
     if (match === null) return close('topic-not-allowed');
-    if (!this.#covers('methods/devicebound')) return close('endpoint-not-covered');
+    if (!this.#mayAnswer) return close('endpoint-not-covered');
     return { kind: 'method-response', status: Number(match[1]), requestId: readRequestId(match[2] ?? ''), payload: packet.payload as Buffer };
-  }
-
-  #covers(endpoint: DeviceEndpoint): boolean {
-    return this.#endpoints === undefined || this.#endpoints.has(endpoint);
   }
 }
 
