@@ -4,10 +4,10 @@ import { decideConnect, type ConnectDenial, type ConnectGrant } from './mqtt/con
 import { Connection, type ConnectionHost } from './mqtt/connection.ts';
 import type { HubEvent, HubEventBody } from './events.ts';
 import { HubError } from './hub-error.ts';
-import { formatClientId, type Identity } from './identity.ts';
+import { formatClientId, parseClientId, type Identity } from './identity.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_LIMITS, type HubLimits } from './limits.ts';
 import { listenTls, type ListenOptions, type Listener } from './listen.ts';
-import type { RegisteredIdentity, Registry, RegistryChange } from './registry/registry.ts';
+import type { Registry, RegistryChange } from './registry/registry.ts';
 import { MessageQueues, type DeviceDirectory, type MessageChange } from './messages/message-queues.ts';
 import { MethodBroker } from './methods/method-broker.ts';
 import type { DeviceServices } from './mqtt/connected-client.ts';
@@ -20,7 +20,10 @@ import type { Durable, DurableRecord } from './state/durable.ts';
 import type { Throttles } from './throttles/throttles.ts';
 import { formatTwin, type Presence } from './twins/twin-format.ts';
 import { TwinStore, type TwinChange } from './twins/twin-store.ts';
+import { authorize, type AccessContext, type AccessDenial, type AccessGrant, type AccessRequest, type DeniedSharedAccess } from './access/authorize.ts';
 import { generateKeyPair } from './access/symmetric-key.ts';
+import type { RestServer } from './rest/rest-server.ts';
+import { createServiceApi } from './rest/service-api.ts';
 import type { Clock } from '../time/clock.ts';
 
 export interface HubOptions {
@@ -41,6 +44,10 @@ export interface HubOptions {
   readonly configurationRecords?: Iterable<DurableRecord>;
   /** The rates of IoT Hub; none when not given. */
   readonly throttles?: Throttles;
+  /** What was kept of the stores that are not given, by their prefix. */
+  readonly records?: (prefix: string) => Iterable<DurableRecord>;
+  /** Whose tokens the hub takes no more. Default: all are taken. */
+  readonly deniedAccess?: DeniedSharedAccess;
 }
 
 /** What `stall` withholds: the answer to every new CONNECT, or everything on the connection of now as well. */
@@ -67,6 +74,10 @@ export interface Hub {
   describeTwin(identity: Identity): ServiceTwin | undefined;
   /** Takes the plaintext side of a client's connection; the hub owns the stream from now on. */
   accept(stream: Duplex, peer: string): void;
+  /** The same of a client of the service API (HTTP), which also tells the time. */
+  acceptHttps(stream: Duplex, peer: string): void;
+  /** Decides, for every protocol, whether a token allows something. */
+  authorize(request: AccessRequest): AccessGrant | AccessDenial;
   /** Accepts TLS connections on a port. @throws ERR_PORT_IN_USE, ERR_PORT_FORBIDDEN, ERR_ADDRESS */
   listen(options: ListenOptions): Promise<Listener>;
   /** Closes every listener and connection. */
@@ -122,6 +133,8 @@ class LocalHub implements Hub, ConnectionHost {
   readonly #stalled = new Set<string>();
   readonly #ports = new Set<Listener>();
   readonly #dummyKeys = generateKeyPair();
+  readonly #deniedAccess: DeniedSharedAccess;
+  readonly #serviceApi: RestServer;
   readonly #stopWatching: readonly (() => void)[];
   #connectionsOpened = 0;
   #offsetMs = 0;
@@ -133,19 +146,22 @@ class LocalHub implements Hub, ConnectionHost {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
     if (options.onEvent !== undefined) this.#listeners.add(options.onEvent);
-    this.twins = options.twins ?? new TwinStore(options.clock);
-    this.messages = options.messages ?? new MessageQueues(options.clock, directoryOf(options.registry));
+    const records = options.records ?? (() => []);
+    this.twins = options.twins ?? new TwinStore(options.clock, records('twin'));
+    this.messages = options.messages ?? new MessageQueues(options.clock, directoryOf(options.registry), {}, records('message'));
     this.methods = new MethodBroker(options.clock, (event) => this.emit(event));
     this.throttles = options.throttles;
     this.services = { twins: this.twins, methods: this.methods, messages: this.messages, throttles: this.throttles, now: () => this.now() };
-    this.#sessions = options.sessions ?? new SessionStore();
-    this.#presences = options.presences ?? new PresenceStore();
-    this.#matchTwins();
+    this.#sessions = options.sessions ?? new SessionStore(records('session'));
+    this.#presences = options.presences ?? new PresenceStore(records('presence'));
+    this.#matchStores();
     this.rows = createTwinRows({ identities: () => this.twins.identities(), read: (identity) => this.describeTwin(identity) });
     this.configurations = new Configurations({
-      clock: options.clock, twins: this.twins, rows: this.rows, records: options.configurationRecords ?? [], emit: (event) => this.emit(event),
+      clock: options.clock, twins: this.twins, rows: this.rows, records: options.configurationRecords ?? records('configuration'), emit: (event) => this.emit(event),
     });
     this.durables = [this.twins, this.messages, this.#sessions, this.#presences, this.configurations];
+    this.#deniedAccess = options.deniedAccess ?? {};
+    this.#serviceApi = createServiceApi(this, options.clock);
     this.#stopWatching = [
       options.registry.onChange((change) => this.#applyChange(change)),
       this.twins.onChange((change) => this.#tellTwin(change)),
@@ -165,6 +181,14 @@ class LocalHub implements Hub, ConnectionHost {
     this.#connections.add(new Connection(stream, peer, this.#connectionsOpened, this));
   }
 
+  acceptHttps(stream: Duplex, peer: string): void {
+    this.#serviceApi.accept(stream, peer);
+  }
+
+  authorize(request: AccessRequest): AccessGrant | AccessDenial {
+    return authorize(request, this.#accessContext());
+  }
+
   async listen(options: ListenOptions): Promise<Listener> {
     const listener = await listenTls(options, this.limits, {
       accept: (stream, peer) => this.accept(stream, peer),
@@ -177,6 +201,7 @@ class LocalHub implements Hub, ConnectionHost {
 
   async close(): Promise<void> {
     for (const stop of this.#stopWatching) stop();
+    this.#serviceApi.close();
     this.configurations.close();
     this.methods.close();
     this.messages.close();
@@ -248,12 +273,14 @@ class LocalHub implements Hub, ConnectionHost {
 
   decideConnect(packet: Parameters<typeof decideConnect>[0]): ConnectGrant | ConnectDenial {
     return decideConnect(packet, {
+      ...this.#accessContext(),
       hubName: this.hubName,
-      registry: this.registry,
-      dummyKeys: this.#dummyKeys,
-      nowMs: this.now(),
       maxMessageBytes: this.limits.messageBytes,
     });
+  }
+
+  #accessContext(): AccessContext {
+    return { registry: this.registry, dummyKeys: this.#dummyKeys, nowMs: this.now(), denied: this.#deniedAccess };
   }
 
   holdsConnect(clientId: string): boolean {
@@ -298,12 +325,16 @@ class LocalHub implements Hub, ConnectionHost {
     this.emit({ event: 'cloudMessage', change, deviceId, messageId, sequenceNumber, bytes: payload.length });
   }
 
-  /** Every identity has a twin, nobody else has: stores that were kept may be of different age. */
-  #matchTwins(): void {
-    for (const identity of [...this.twins.identities()]) {
-      if (this.registry.find(identity) === undefined) this.twins.delete(identity);
-    }
+  /** Every identity has a twin, and nobody else has anything: what was kept may have been cut off in the middle of a change. */
+  #matchStores(): void {
+    const orphans = [...this.twins.identities(), ...[...this.#sessions.clientIds(), ...this.#presences.clientIds()].flatMap((clientId) => parseClientId(clientId) ?? [])]
+      .filter((identity) => this.registry.find(identity) === undefined);
+    for (const identity of orphans) this.#forget(identity);
     for (const identity of this.registry.contents().identities) this.twins.create(identity);
+  }
+
+  #forget(identity: Identity): void {
+    for (const store of [this.#sessions, this.#presences, this.messages, this.methods, this.twins]) store.delete(identity);
   }
 
   #applyChange(change: RegistryChange): void {
@@ -323,7 +354,7 @@ class LocalHub implements Hub, ConnectionHost {
       connection.close(change.change === 'disabled' ? 'identity-disabled' : 'identity-removed');
     }
     if (change.change !== 'removed') return;
-    for (const store of [this.#sessions, this.#presences, this.messages, this.methods, this.twins]) store.delete(change.identity);
+    this.#forget(change.identity);
     this.configurations.removeTwin(change.identity);
   }
 }
@@ -331,8 +362,8 @@ class LocalHub implements Hub, ConnectionHost {
 function directoryOf(registry: Registry): DeviceDirectory {
   return {
     findDevice: (deviceId) => {
-      const device: (RegisteredIdentity & { readonly generationId?: string }) | undefined = registry.find({ deviceId });
-      return device === undefined ? undefined : { generationId: device.generationId ?? '' };
+      const device = registry.find({ deviceId });
+      return device === undefined ? undefined : { generationId: device.generationId };
     },
   };
 }

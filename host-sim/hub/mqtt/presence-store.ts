@@ -36,6 +36,11 @@ export class PresenceStore implements Durable {
     if (this.#lastSeen.delete(clientId)) this.#tell(clientId, undefined);
   }
 
+  /** Everybody of whom something is known. */
+  clientIds(): readonly string[] {
+    return [...this.#lastSeen.keys()];
+  }
+
   /** Of an identity that is not connected now. */
   read(identity: Identity): Presence {
     return { connected: false, ...this.#lastSeen.get(formatClientId(identity)) };

@@ -40,6 +40,11 @@ export class SessionStore implements Durable {
     if (this.#sessions.delete(clientId)) this.#tell(clientId, undefined);
   }
 
+  /** Everybody who has one. */
+  clientIds(): readonly string[] {
+    return [...this.#sessions.keys()];
+  }
+
   *records(): Iterable<DurableRecord> {
     for (const [clientId, session] of this.#sessions) yield [`${this.prefix}/${clientId}`, formatSession(session)];
   }
