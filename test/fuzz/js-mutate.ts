@@ -1,22 +1,25 @@
 import type { Random } from '../../host-sim/time/seeded-random.ts';
 
-/** Bytes that mean something in MQTT: first bytes, lengths around their limits, wildcards, bytes of UTF-8. */
-const TELLING = [0x00, 0x01, 0x02, 0x03, 0x20, 0x23, 0x2b, 0x30, 0x32, 0x34, 0x36, 0x3b, 0x40, 0x7f, 0x80, 0x81, 0x90, 0xb0, 0xbf, 0xc3, 0xd0, 0xed, 0xf0, 0xff];
+export interface MutateOptions {
+  readonly maxInputBytes: number;
+  /** Bytes that mean something to what is fuzzed. */
+  readonly telling: readonly number[];
+}
 
 /** One of `list`. */
 export function pick<T>(list: readonly T[], random: Random): T {
   return list[Math.floor(random() * list.length)]!;
 }
 
-/** `bytes` with one to eight changes, each at a drawn place; parts come from `other`, too. At most `maxBytes` long. */
-export function mutate(bytes: Uint8Array, other: Uint8Array, maxBytes: number, random: Random): Uint8Array {
+/** `bytes` with one to eight changes, each at a drawn place; parts come from `other`, too. */
+export function mutate(bytes: Uint8Array, other: Uint8Array, { maxInputBytes, telling }: MutateOptions, random: Random): Uint8Array {
   let out = bytes;
   const changes = 1 + Math.floor(random() * random() * 8);
-  for (let i = 0; i < changes; i++) out = change(out, other, random);
-  return out.subarray(0, maxBytes);
+  for (let i = 0; i < changes; i++) out = change(out, other, telling, random);
+  return out.subarray(0, maxInputBytes);
 }
 
-function change(bytes: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
+function change(bytes: Uint8Array, other: Uint8Array, telling: readonly number[], random: Random): Uint8Array {
   const place = (length: number): number => Math.floor(random() * (length + 1));
   const at = place(bytes.length);
   const end = Math.min(bytes.length, at + place(8));
@@ -24,13 +27,13 @@ function change(bytes: Uint8Array, other: Uint8Array, random: Random): Uint8Arra
     case 0:
       return withByte(bytes, at, (bytes[at] ?? 0) ^ (1 << Math.floor(random() * 8)));
     case 1:
-      return withByte(bytes, at, pick(TELLING, random));
+      return withByte(bytes, at, pick(telling, random));
     case 2:
       return withByte(bytes, at, (bytes[at] ?? 0) + (random() < 0.5 ? 1 : 255));
     case 3:
       return join(bytes.subarray(0, at), bytes.subarray(end));
     case 4:
-      return join(bytes.subarray(0, at), Uint8Array.of(pick(TELLING, random), pick(TELLING, random)), bytes.subarray(at));
+      return join(bytes.subarray(0, at), Uint8Array.of(pick(telling, random), pick(telling, random)), bytes.subarray(at));
     case 5: {
       const from = place(other.length);
       return join(bytes.subarray(0, at), other.subarray(from, from + place(64)), bytes.subarray(at));

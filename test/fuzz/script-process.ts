@@ -1,31 +1,36 @@
-/** Framer and codec under mutation, in a process of their own: one JSON argument, one JSON line at the end. */
+/** JavaScript of the firmware under mutation, in a process of its own: one JSON argument, one JSON line at the end. */
 import { readFileSync } from 'node:fs';
 
 import { measureBlocks } from './js-coverage.ts';
-import { FuzzFailure, fuzzFramerAndCodec, runInput } from './js-framer-codec.ts';
+import { framerAndCodec } from './js-framer-codec.ts';
+import { FuzzFailure, fuzzInputs, runInput, type ScriptFuzzer } from './js-fuzz.ts';
+import { jsonScanners } from './js-json.ts';
 import type { FileEdges, FuzzLimits } from './outcome.ts';
+import type { ScriptTarget } from './targets.ts';
 
 export type ScriptReport =
   | { readonly executions: number; readonly newInputs: number; readonly files: readonly FileEdges[] }
   /** Hexadecimal. */
   | { readonly failedInput: string; readonly talk: string };
 
-export function fuzzScript({ seconds, runs, seed }: FuzzLimits): void {
+const FUZZERS: Readonly<Record<ScriptTarget['name'], ScriptFuzzer>> = { 'framer-codec': framerAndCodec, json: jsonScanners };
+
+export function fuzzScript({ target, seconds, runs, seed }: FuzzLimits & { readonly target: ScriptTarget['name'] }): void {
   print(
     guarded(() => {
       const { result, files } = measureBlocks(import.meta.url, ['firmware/'], () =>
-        fuzzFramerAndCodec({ seed, runs: runs === 0 ? Infinity : runs, untilMs: Date.now() + seconds * 1000 }),
+        fuzzInputs(FUZZERS[target], { seed, runs: runs === 0 ? Infinity : runs, untilMs: Date.now() + seconds * 1000 }),
       );
       return { executions: result.inputs, newInputs: result.newInputs, files: files.map(({ file, blocks, reached, missed }) => ({ file, reached, of: blocks, missed })) };
     }),
   );
 }
 
-/** Runs one input, as whole and cut at every byte. */
-export function tryScript({ file }: { readonly file: string }): void {
+/** Runs one input, as a whole and cut at every byte. */
+export function tryScript({ target, file }: { readonly target: ScriptTarget['name']; readonly file: string }): void {
   print(
     guarded(() => {
-      runInput(Uint8Array.from(readFileSync(file)), Math.random, new Map());
+      runInput(FUZZERS[target], Uint8Array.from(readFileSync(file)), Math.random, new Map());
       return { executions: 1, newInputs: 0, files: [] };
     }),
   );

@@ -13,7 +13,7 @@ const HANG_MS = 60_000;
 
 /** Fuzzes JavaScript of the firmware in a process of its own. @throws Error when it ends without a report */
 export async function fuzzScript(target: ScriptTarget, limits: FuzzLimits): Promise<FuzzOutcome> {
-  const report = await run(target, 'fuzzScript', limits, limits.seconds * 1000 + HANG_MS);
+  const report = await run(target, 'fuzzScript', { ...limits, target: target.name }, limits.seconds * 1000 + HANG_MS);
   if ('executions' in report) return { ...report, crash: undefined };
   const bytes = Buffer.from(report.failedInput, 'hex');
   const folder = projectPath(`.build/fuzz/${target.name}/crashes`);
@@ -25,7 +25,7 @@ export async function fuzzScript(target: ScriptTarget, limits: FuzzLimits): Prom
 
 /** Runs one input. */
 export async function tryScript(target: ScriptTarget, file: string): Promise<{ readonly ok: boolean; readonly talk: string }> {
-  const report = await run(target, 'tryScript', { file }, HANG_MS);
+  const report = await run(target, 'tryScript', { file, target: target.name }, HANG_MS);
   return 'talk' in report ? { ok: false, talk: report.talk } : { ok: true, talk: '' };
 }
 

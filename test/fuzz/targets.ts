@@ -2,7 +2,7 @@ import { nativeTargets, type NativeTarget } from './native-targets.ts';
 
 /** JavaScript of the firmware, run in Node by script-process.ts. */
 export interface ScriptTarget {
-  readonly name: string;
+  readonly name: 'framer-codec' | 'json';
 }
 
 export type FuzzTarget =
@@ -13,4 +13,5 @@ export type FuzzTarget =
 export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   ...nativeTargets.map((native) => ({ kind: 'native' as const, name: native.name, native })),
   { kind: 'script', name: 'framer-codec' },
+  { kind: 'script', name: 'json' },
 ];

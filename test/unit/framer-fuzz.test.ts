@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 
 import { recordEvidence } from '../evidence.ts';
-import { fuzzFramerAndCodec, readCorpus } from '../fuzz/js-framer-codec.ts';
+import { framerAndCodec } from '../fuzz/js-framer-codec.ts';
+import { fuzzInputs } from '../fuzz/js-fuzz.ts';
 
 /** Every way that the corpus and its neighbours are answered; `npm run fuzz` goes on for minutes. */
 const MUST_BE_SEEN = [
@@ -33,8 +34,8 @@ const MUST_BE_SEEN = [
 ];
 
 test('3,000 mutations of the corpus give the same frames in any chunks, packets that mqtt-packet agrees with, or ERR_PROTOCOL', () => {
-  const { inputs, seen } = fuzzFramerAndCodec({ seed: 1, runs: 3_000 });
-  expect(inputs).toBe(3_000 + readCorpus().length);
+  const { inputs, seen } = fuzzInputs(framerAndCodec, { seed: 1, runs: 3_000 });
+  expect(inputs).toBe(3_000 + framerAndCodec.corpus().length);
   expect(MUST_BE_SEEN.filter((kind) => !seen.has(kind))).toEqual([]);
   recordEvidence('framer-fuzz-inputs', inputs);
 });

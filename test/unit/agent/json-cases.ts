@@ -40,7 +40,7 @@ const READ: readonly (readonly [string, string])[] = [
   ['y_object_extreme_numbers', '{"min": -1.0e+28, "max": 1.0e+28}'],
   ['y_object_string_unicode', '{"title":"\\u041f\\u043e\\u043b"}'],
   ['y_object_name_of_a_built_in', '{"toString":1,"constructor":2,"hasOwnProperty":3,"length":4}'],
-  ['y_object_index_keys', '{"0":1,"10":2,"4294967294":3,"4294967295":4,"01":5,"-1":6}'],
+  ['y_object_index_keys', '{"0":1,"10":2,"2147483647":3,"4294967295":4,"01":5,"-1":6}'],
   ['y_number_0', '[0]'],
   ['y_number_minus_zero', '[-0]'],
   ['y_number_0e+1', '[0e+1]'],

@@ -37,3 +37,28 @@ export function cutAt(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] 
 export function cutEvery(bytes: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => bytes.slice(index * size, (index + 1) * size));
 }
+
+export interface TwinJudgement {
+  readonly desired: { readonly version: number; readonly values: ReadonlyMap<string, unknown> };
+  readonly reported: { readonly version: number; readonly values: ReadonlyMap<string, unknown> } | undefined;
+}
+
+/** What JSON.parse gives of a twin answer or patch, reduced to what was registered. `undefined`: Node refuses it, or it is no twin. */
+export function judgeTwin(bytes: Uint8Array, form: 'answer' | 'patch', desired: readonly string[], reported: readonly string[]): TwinJudgement | undefined {
+  const verdict = judge(bytes);
+  if (!verdict.ok || !isObject(verdict.value)) return undefined;
+  const twin = form === 'answer' ? verdict.value : { desired: verdict.value };
+  if (!isObject(twin['desired']) || (Object.hasOwn(twin, 'reported') && !isObject(twin['reported']))) return undefined;
+  const [first, second] = [sectionOf(twin['desired'], desired), isObject(twin['reported']) ? sectionOf(twin['reported'], reported) : undefined];
+  return first === undefined || (isObject(twin['reported']) && second === undefined) ? undefined : { desired: first, reported: second };
+}
+
+function sectionOf(part: Readonly<Record<string, unknown>>, names: readonly string[]): TwinJudgement['desired'] | undefined {
+  const version = part['$version'];
+  if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 0) return undefined;
+  return { version, values: new Map(names.filter((name) => Object.hasOwn(part, name)).map((name) => [name, part[name]])) };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -62,5 +62,5 @@ test('a mutated JSON is refused exactly where Node refuses it', () => {
     }),
     { seed: 20_261_122, numRuns: 10_000, examples: [['"\\ud83d\\ude00"', [[2, 1, 0x30]]]] },
   );
-  expect(Math.min(read, refused)).toBeGreaterThan(1000);
+  expect(Math.min(read, refused)).toBeGreaterThan(300);
 });

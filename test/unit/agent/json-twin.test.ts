@@ -8,7 +8,7 @@ import { type TwinScan, TwinScanner } from '../../../firmware/agent/json/twin-sc
 import { textCodec } from '../../../firmware/codecs/text.ts';
 import { recordEvidence } from '../../evidence.ts';
 import { JSON_CASES } from './json-cases.ts';
-import { cutAt, cutEvery, judge } from './json-oracle.ts';
+import { cutAt, cutEvery, judge, judgeTwin } from './json-oracle.ts';
 
 const DESIRED = ['temp', 'roots', 'é€😀', 'absent'];
 const REPORTED = ['roots'];
@@ -185,22 +185,13 @@ test('what is malformed by itself is malformed as the value of any property, byt
 const anySection = fc.tuple(fc.dictionary(fc.oneof(fc.constantFrom(...DESIRED, ...REPORTED, '$metadata', 'desired', 'toString'), fc.string({ unit: 'binary' })), fc.jsonValue({ maxDepth: 5, stringUnit: 'binary' })), fc.nat()).map(([values, $version]) => ({ ...values, $version }));
 const anyTwin = fc.record({ desired: anySection, reported: anySection, other: fc.jsonValue({ maxDepth: 5 }) }, { requiredKeys: ['desired'] });
 
-/** What JSON.parse gives, reduced to what was registered. `undefined`: Node refuses it, or it is no twin. */
-function expectedOf(bytes: Uint8Array): unknown {
-  const verdict = judge(bytes);
-  if (!verdict.ok) return undefined;
-  const twin = verdict.value as { desired?: Record<string, unknown>; reported?: Record<string, unknown> } | null;
-  const pick = (part: Record<string, unknown>, names: readonly string[]): object => {
-    const kept = names.filter((name) => Object.hasOwn(part, name)).map((name) => [name, part[name]] as const);
-    return section(part['$version'] as number, Object.fromEntries(kept));
-  };
-  if (!isObject(twin) || !isObject(twin.desired) || (Object.hasOwn(twin, 'reported') && !isObject(twin.reported))) return undefined;
-  for (const part of [twin.desired, twin.reported]) if (part !== undefined && !Number.isSafeInteger(part['$version'])) return undefined;
-  return { ok: true, desired: pick(twin.desired, DESIRED), reported: twin.reported && pick(twin.reported, REPORTED) };
-}
+const NONE = new Map();
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** `undefined`: Node refuses it, or it is no twin. */
+function expectedOf(bytes: Uint8Array): unknown {
+  const judgement = judgeTwin(bytes, 'answer', DESIRED, REPORTED);
+  if (judgement === undefined) return undefined;
+  return { ok: true, desired: { ...judgement.desired, refused: NONE }, reported: judgement.reported && { ...judgement.reported, refused: NONE } };
 }
 
 test('every twin in any pieces gives what JSON.parse gives', () => {
@@ -214,9 +205,9 @@ test('every twin in any pieces gives what JSON.parse gives', () => {
       expect(scan('answer', cutEvery(bytes, 1), WIDE)).toEqual(expectedOf(bytes));
       whole++;
     }),
-    { seed: 20_261_122, numRuns: 600 },
+    { seed: 20_261_122, numRuns: 300 },
   );
-  expect(whole).toBeGreaterThan(500);
+  expect(whole).toBeGreaterThan(250);
 });
 
 test('a mutated twin is refused where Node refuses it, and gives the same values where Node reads it', () => {
@@ -242,7 +233,7 @@ test('a mutated twin is refused where Node refuses it, and gives the same values
         outcomes.malformed++;
       }
     }),
-    { seed: 20_261_122, numRuns: 2000 },
+    { seed: 20_261_122, numRuns: 1000 },
   );
   expect(Math.min(outcomes.same, outcomes.malformed, outcomes.notTwin)).toBeGreaterThan(10);
 });
