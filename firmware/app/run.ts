@@ -3,6 +3,7 @@ import Timer from 'timer';
 
 import { Agent } from '../agent/agent.ts';
 import { parseConfig } from '../agent/config.ts';
+import type { InboundMessage } from '../agent/messages/inbound-message.ts';
 import type { ApplicationHost } from './host.ts';
 import { useHubKeys } from './hub-keys.ts';
 import type { Settings } from './settings.ts';
@@ -21,11 +22,13 @@ export function runApplication(settings: Settings, host: ApplicationHost): () =>
     port,
     onEvent: ({ type, ...detail }) => host.print(JSON.stringify({ event: type, ...detail })),
     onAcknowledged: () => telemetry.acknowledged(),
-    onMessage: (message) => {
-      host.print(JSON.stringify({ event: 'message', topic: message.topic, byteCount: message.payload.length }));
-      message.acknowledge();
-    },
+    // IoT Hub has none for modules.
+    onMessage: config.identity.moduleId === undefined ? messageReceived : undefined,
   });
+  function messageReceived({ topic, payload, acknowledge }: InboundMessage): void {
+    host.print(JSON.stringify({ event: 'message', topic, byteCount: payload.length }));
+    acknowledge();
+  }
   const telemetry: Telemetry = new Telemetry(agent, settings, {
     nowMs: () => agent.nowMs(),
     random: () => host.random(),
