@@ -13,6 +13,8 @@ export const BUDGETS = {
   heapGrowthBytes: 0,
   secondStartMs: 3000,
   keyTraces: 0,
+  /** Messages a second at the hub simulator, which authorizes and stamps each, of what aedes does in the same run. */
+  messagesOfAedesPercent: 50,
 } as const;
 
 /** How long CONNECTs are counted after a refused renewal. */

@@ -1,5 +1,5 @@
 /** What a figure counts; says how it is written. */
-export type Unit = 'ms' | 'units' | 'bytes' | 'per second' | 'times' | 'messages';
+export type Unit = 'ms' | 'units' | 'bytes' | 'per second' | 'times' | 'messages' | 'percent';
 
 /** One row of the table. `--json` prints it as it is. */
 export interface Row {

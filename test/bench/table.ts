@@ -39,5 +39,6 @@ function formatBudget({ budget, unit, isFirstFigure = false }: Row): string {
 function formatFigure(figure: number, unit: Unit): string {
   const digits = unit === 'ms' && figure < 100 && !Number.isInteger(figure) ? 1 : 0;
   const text = figure.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  if (unit === 'percent') return `${text} %`;
   return unit === 'times' || unit === 'messages' ? text : `${text} ${unit === 'per second' ? '/s' : unit}`;
 }
