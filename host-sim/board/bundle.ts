@@ -46,7 +46,7 @@ export async function buildFirmware(options: FirmwareOptions = {}): Promise<Firm
 }
 
 /** Modules without exports (types only) are left out. */
-async function listPreloaded(folder: string): Promise<PreloadedModules> {
+export async function listPreloaded(folder: string): Promise<PreloadedModules> {
   const entryPoints = PRELOADED_FOLDERS.flatMap((name) => sourcesBelow(join(folder, name)));
   const { metafile } = await build({
     entryPoints,
