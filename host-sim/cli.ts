@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addDeviceCommand } from './commands/device.ts';
+import { addFirmwareCommands } from './commands/firmware.ts';
+import { addFlashCommand } from './commands/flash.ts';
 import { addHubCommand } from './commands/hub.ts';
 import { addProvisionCommand } from './commands/provision.ts';
 import { addSimCommand } from './commands/sim.ts';
@@ -12,7 +14,7 @@ import { openProcessContext } from './terminal/process-context.ts';
 /** Adds one command to the program; every file in commands/ exports one of these. */
 export type AddCommand = (program: Command, context: CliContext) => void;
 
-const COMMANDS: readonly AddCommand[] = [addSimCommand, addHubCommand, addDeviceCommand, addProvisionCommand, addTokenCommands];
+const COMMANDS: readonly AddCommand[] = [addSimCommand, addHubCommand, addDeviceCommand, addFirmwareCommands, addProvisionCommand, addFlashCommand, addTokenCommands];
 
 /** The `latchkey` program. `args` are those behind the program's name. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {

@@ -12,6 +12,8 @@ export interface CliWorld {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** `undefined`: a terminal where nobody types. */
   readonly stdin?: string | undefined;
+  /** A terminal at which a person types this. */
+  readonly typed?: string | undefined;
   readonly isTerminal?: boolean;
   readonly interrupted?: AbortSignal;
   /** Called with each piece of stdout. */
@@ -33,7 +35,7 @@ export async function runCommandLine(args: readonly string[], world: CliWorld = 
     return Object.assign(stream, { isTTY: world.isTerminal === true });
   };
   const context: CliContext = {
-    stdin: Object.assign(Readable.from(world.stdin === undefined ? [] : [world.stdin]), { isTTY: world.stdin === undefined }),
+    stdin: Object.assign(Readable.from([world.typed ?? world.stdin].filter((text) => text !== undefined)), { isTTY: world.stdin === undefined }),
     stdout: collect('stdout'),
     stderr: collect('stderr'),
     env: world.env ?? {},

@@ -1,0 +1,85 @@
+import { codeOfText, diagnose, type Diagnosis } from './remedies.ts';
+
+/** What the log has said so far. */
+export interface LogState {
+  readonly lineCount: number;
+  readonly restarts: number;
+  readonly failures: Readonly<Record<string, number>>;
+  /** The last thing that went wrong and that the firmware tries again. */
+  readonly trouble?: string | undefined;
+}
+
+export type Verdict =
+  | { readonly type: 'online' }
+  | { readonly type: 'failed'; readonly diagnosis: Diagnosis };
+
+export const FIRST_STATE: LogState = { lineCount: 0, restarts: 0, failures: {} };
+
+/** The ROM's first line after a reset; one is the reset that follows flashing. */
+const RESTART = /^(?:ESP-ROM:|ets [A-Z][a-z]{2} +\d)/;
+const MAX_RESTARTS = 4;
+/** The same failure so often is no bad moment of the network. */
+const MAX_FAILURES = 3;
+/** A brown-out or a damaged slot can be followed by a start that works. */
+const MAX_TEXT_FAILURES = 2;
+
+/** Takes in one line of the board's log. */
+export function readLogLine(state: LogState, line: string): readonly [LogState, Verdict?] {
+  const next = { ...state, lineCount: state.lineCount + 1 };
+  if (RESTART.test(line)) {
+    const restarts = state.restarts + 1;
+    return restarts >= MAX_RESTARTS ? [{ ...next, restarts }, failed(state.trouble ?? 'boot-loop')] : [{ ...next, restarts }];
+  }
+  const event = parseEvent(line);
+  if (event === undefined) {
+    const code = codeOfText(line);
+    return code === undefined ? [next] : count(next, code, MAX_TEXT_FAILURES);
+  }
+  const code = typeof event['code'] === 'string' ? event['code'] : '';
+  switch (event['event']) {
+    case 'connected':
+      return [next, { type: 'online' }];
+    case 'error':
+      return [{ ...next, trouble: code }, failed(code)];
+    case 'self-test':
+      return event['ok'] === false ? [next, failed(code === '' ? 'self-test' : code)] : [next];
+    case 'sign-failed':
+      return [next, failed(code)];
+    case 'credential-refused':
+      return event['clockChecked'] === true ? [next, failed('credential-refused')] : [{ ...next, trouble: 'credential-refused' }];
+    case 'wifi':
+    case 'ethernet':
+      return event['state'] === 'failed' ? count(next, code, MAX_FAILURES) : [next];
+    case 'clock-trouble':
+    case 'open-failed':
+      return code.startsWith('ERR_TLS_') ? count(next, code, MAX_FAILURES) : [{ ...next, trouble: code }];
+    default:
+      return [next];
+  }
+}
+
+/** Why a board that was given time is not online. */
+export function explainSilence(state: LogState): Diagnosis {
+  return diagnose(state.trouble ?? (state.lineCount === 0 ? 'silent' : 'waiting'));
+}
+
+function count(state: LogState, code: string, limit: number): readonly [LogState, Verdict?] {
+  const failures = (state.failures[code] ?? 0) + 1;
+  const next = { ...state, trouble: code, failures: { ...state.failures, [code]: failures } };
+  return failures >= limit ? [next, failed(code)] : [next];
+}
+
+function failed(code: string): Verdict {
+  return { type: 'failed', diagnosis: diagnose(code) };
+}
+
+/** An event of the firmware, or undefined for text of ROM, bootloader and ESP-IDF. */
+function parseEvent(line: string): Readonly<Record<string, unknown>> | undefined {
+  const start = line.indexOf('{"event":');
+  if (start < 0) return undefined;
+  try {
+    return JSON.parse(line.slice(start)) as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined; // bytes lost on the line
+  }
+}

@@ -1,0 +1,74 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { Readable } from 'node:stream';
+import { ReadStream } from 'node:tty';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runCommand } from '../board/run-command.ts';
+import { CliError, EXIT } from '../terminal/cli-error.ts';
+
+/** The console of ESP-IDF. */
+export const DEFAULT_LOG_BAUD = 115_200;
+/** A chip with USB of its own vanishes and comes back when it restarts. */
+const OPEN_TIMEOUT_MS = 5000;
+const RETRY_MS = 100;
+/** A line that never ends is no log. */
+const MAX_LINE_CHARACTERS = 4096;
+const SOCKET = /^socket:\/\/([^:/]+):(\d+)$/;
+
+export interface SerialLog {
+  readonly lines: AsyncIterable<string>;
+  close(): void;
+}
+
+/**
+ * Opens the log of a board: a serial port, or `socket://host:port` as an emulator has it.
+ * @throws ERR_NO_BOARD
+ */
+export async function openSerialLog(port: string, baud: number, interrupted: AbortSignal): Promise<SerialLog> {
+  const socket = SOCKET.exec(port);
+  const stream = socket === null ? await openDevice(port, baud, interrupted) : connect({ host: socket[1] ?? '', port: Number(socket[2]) });
+  const close = (): void => void stream.destroy();
+  interrupted.addEventListener('abort', close, { once: true });
+  return { lines: splitLines(stream, port), close };
+}
+
+async function openDevice(port: string, baud: number, interrupted: AbortSignal): Promise<Readable> {
+  const giveUpMs = Date.now() + OPEN_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await openOnce(port, baud);
+    } catch (cause) {
+      if (Date.now() > giveUpMs || interrupted.aborted) {
+        throw new CliError('ERR_NO_BOARD', EXIT.unreachable, `the log at ${port} cannot be opened`, 'plug the board in again, and close every other program that has the port open', { cause });
+      }
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+async function openOnce(port: string, baud: number): Promise<Readable> {
+  const file = openSync(port, constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
+  // -hupcl: closing the port does not reset the board.
+  const { code, output } = await runCommand('stty', [process.platform === 'darwin' ? '-f' : '-F', port, String(baud), 'raw', '-echo', '-hupcl', 'clocal']);
+  if (code !== 0) {
+    closeSync(file);
+    throw new Error(output);
+  }
+  return new ReadStream(file);
+}
+
+async function* splitLines(stream: Readable, port: string): AsyncGenerator<string> {
+  stream.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const text of stream) {
+      const lines = (rest + String(text)).split(/\r\n|[\r\n]/);
+      rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARACTERS);
+      for (const line of lines) if (line !== '') yield line;
+    }
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ABORT_ERR') return;
+    if (stream.destroyed && cause instanceof Error && 'code' in cause && cause.code === 'ERR_STREAM_PREMATURE_CLOSE') return;
+    throw new CliError('ERR_NO_BOARD', EXIT.unreachable, `the board at ${port} went away`, 'plug it in again, then run latchkey flash --log-only', { cause });
+  }
+}
