@@ -11,7 +11,8 @@
 
 /* Bytes of `length` characters; SIZE_MAX for a length that no text has. */
 size_t base64url_decoded_length(size_t length);
-/* False for a character outside the alphabet, padding, a length or bits that no encoder makes; `out` takes base64url_decoded_length bytes. */
+/* False for a character outside the alphabet, padding, a length or bits that no encoder makes; `out` takes base64url_decoded_length bytes
+ * and may be `text` itself. */
 bool base64url_decode(const char *text, size_t length, uint8_t *out);
 /* Writes BASE64URL_LENGTH(length) characters, no NUL. */
 void base64url_encode(const uint8_t *bytes, size_t length, char *out);

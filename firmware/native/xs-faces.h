@@ -40,7 +40,7 @@ void xs_verify_readBundle(xsMachine *the);
 void xs_verify_confirmBundle(xsMachine *the);
 void xs_verify_verifyEs256(xsMachine *the);
 void xs_verify_sha256(xsMachine *the);
-void xs_verify_decodeBase64url(xsMachine *the);
+void xs_verify_decodeInPlace(xsMachine *the);
 void xs_verify_readCertificate(xsMachine *the);
 
 #endif

@@ -14,7 +14,7 @@ const HOST_MODULES: Readonly<Record<string, readonly string[]>> = {
   'latchkey/board': ['default'],
   'latchkey/tls': ['default'],
   'latchkey/signer': ['signSas', 'derive', 'erase', 'backend', 'check', 'selfTest'],
-  'latchkey/verify': ['openBundle', 'confirmBundle', 'verifyEs256', 'sha256', 'readCertificate'],
+  'latchkey/verify': ['openBundle', 'readBundle', 'confirmBundle', 'verifyEs256', 'sha256', 'decodeInPlace', 'readCertificate'],
 };
 
 /** The preloaded modules: name in `globalThis.preloaded` (`agent/agent`) to the names that it exports. */

@@ -37,8 +37,10 @@ void signer_module(xsMachine *the, xsSlot *module) {
 
 void verify_module(xsMachine *the, xsSlot *module) {
   native_method(the, module, "openBundle", xs_verify_openBundle, 3);
+  native_method(the, module, "readBundle", xs_verify_readBundle, 1);
   native_method(the, module, "confirmBundle", xs_verify_confirmBundle, 4);
   native_method(the, module, "verifyEs256", xs_verify_verifyEs256, 3);
   native_method(the, module, "sha256", xs_verify_sha256, 1);
+  native_method(the, module, "decodeInPlace", xs_verify_decodeInPlace, 3);
   native_method(the, module, "readCertificate", xs_verify_readCertificate, 1);
 }

@@ -17,8 +17,10 @@ export class NorFlash implements FloorFlash {
   readonly #cells: Uint8Array;
   /** Writes of a unit and erases of a block so far. */
   operations = 0;
-  /** The power goes during this operation, counted from 1; 0: never. */
+  /** The power goes at this operation, counted from 1; 0: never. */
   cutAt = 0;
+  /** Nothing of the operation was done, some of it, or all. */
+  cutMoment: 'before' | 'inside' | 'after' = 'inside';
   random: () => number = Math.random;
 
   constructor(blocks: number, blockLength: number, cells?: Uint8Array) {
@@ -40,7 +42,7 @@ export class NorFlash implements FloorFlash {
     for (let block = start; block < end; block++) {
       const cells = this.#cells.subarray(block * this.blockLength, (block + 1) * this.blockLength);
       const isCut = this.#isCut();
-      for (let i = 0; i < cells.length; i++) cells[i] = (cells[i] ?? 0) | (isCut ? this.#randomByte() : ERASED);
+      for (let i = 0; i < cells.length; i++) cells[i] = (cells[i] ?? 0) | (isCut ? this.#cutByte() : ERASED);
       if (isCut) throw new PowerCut();
     }
   }
@@ -57,7 +59,7 @@ export class NorFlash implements FloorFlash {
       const cells = this.#cells.subarray(byteOffset + at, byteOffset + at + UNIT_BYTES);
       if (!cells.every((cell) => cell === ERASED)) throw new Error(`the unit at ${byteOffset + at} is written a second time`);
       const isCut = this.#isCut();
-      for (let i = 0; i < UNIT_BYTES; i++) cells[i] = (cells[i] ?? 0) & ((source[at + i] ?? 0) | (isCut ? this.#randomByte() : 0));
+      for (let i = 0; i < UNIT_BYTES; i++) cells[i] = (cells[i] ?? 0) & ((source[at + i] ?? 0) | (isCut ? ERASED ^ this.#cutByte() : 0));
       if (isCut) throw new PowerCut();
     }
   }
@@ -65,6 +67,11 @@ export class NorFlash implements FloorFlash {
   #isCut(): boolean {
     this.operations += 1;
     return this.operations === this.cutAt;
+  }
+
+  /** The bits that were done. */
+  #cutByte(): number {
+    return this.cutMoment === 'inside' ? this.#randomByte() : this.cutMoment === 'after' ? ERASED : 0;
   }
 
   /** Now and then all or none of the bits, which chance alone would hardly give. */

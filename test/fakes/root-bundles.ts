@@ -47,3 +47,42 @@ export async function signBundle(payload: string, keys: readonly UpdateKey[], he
 export function rawHeader(text: string): string {
   return Buffer.from(text).toString('base64url');
 }
+
+/** Members of a payload, before they become JSON. */
+export interface BundleMembers {
+  readonly version: number;
+  readonly roots: readonly object[];
+  readonly keys: readonly UpdateKey[];
+  readonly threshold: number;
+  readonly issuedAt?: string;
+  readonly expires?: string;
+  readonly audience?: object;
+}
+
+export const BUNDLE_HUB = 'latchkey-hub.test';
+
+export function trusted(der: Uint8Array, purposes: readonly string[] = ['hub']): object {
+  return { der: Buffer.from(der).toString('base64url'), purposes };
+}
+
+export function revoked(sha256: Uint8Array): object {
+  return { sha256: Buffer.from(sha256).toString('hex'), revoked: true };
+}
+
+export function formatPayload(members: BundleMembers): string {
+  const { version, roots, keys, threshold } = members;
+  return JSON.stringify({
+    version,
+    issuedAt: members.issuedAt ?? '2026-11-01T00:00:00Z',
+    expires: members.expires ?? '2027-11-01T00:00:00Z',
+    audience: members.audience ?? { hubs: [BUNDLE_HUB], idScopes: [], devices: '*' },
+    roots,
+    keys: keys.map(({ jwk }) => jwk),
+    threshold,
+  });
+}
+
+/** A bundle as it travels. */
+export async function makeBundle(members: BundleMembers, signers: readonly UpdateKey[]): Promise<Uint8Array> {
+  return Buffer.from(JSON.stringify(await signBundle(formatPayload(members), signers)));
+}

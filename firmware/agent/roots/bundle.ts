@@ -9,7 +9,8 @@ export type RootPurpose = 'hub' | 'dps' | 'storage' | 'custom';
 const PURPOSES: readonly RootPurpose[] = ['hub', 'dps', 'storage', 'custom'];
 
 export interface TrustedRoot {
-  readonly der: ArrayBuffer;
+  /** A view of the payload: no copy of it is made while a bundle is checked. */
+  readonly der: Uint8Array;
   readonly purposes: readonly RootPurpose[];
 }
 
@@ -36,14 +37,15 @@ export interface RootBundle {
   readonly audience: Audience;
   readonly roots: readonly TrustedRoot[];
   /** SHA-256 of each root that is revoked. */
-  readonly revoked: readonly ArrayBuffer[];
+  readonly revoked: readonly Uint8Array[];
   readonly keys: UpdateKeys;
 }
 
 const MEMBERS = ['version', 'issuedAt', 'expires', 'audience', 'roots', 'keys', 'threshold'];
 
 /**
- * Reads a payload whose signatures are verified. What stands in it is checked for its form; whether it may be used is
+ * Reads a payload whose signatures are verified, and decodes its roots where they stand: the bytes are the bundle's from now
+ * on. What stands in it is checked for its form; whether it may be used is
  * `checkBundle`'s affair.
  * @throws BundleError
  */
@@ -56,7 +58,7 @@ export function readPayload(payload: Uint8Array, verifier: RootVerifier): RootBu
   let points = new Uint8Array(0);
   let threshold = 0;
   const roots: TrustedRoot[] = [];
-  const revoked: ArrayBuffer[] = [];
+  const revoked: Uint8Array[] = [];
   reader.object(MEMBERS, (name) => {
     switch (name) {
       case 'version':
@@ -104,15 +106,14 @@ function readAudience(reader: PayloadReader): Audience {
 }
 
 /** `{der, purposes}`, or `{sha256, revoked}` with or without its `der`. */
-function readRoot(reader: PayloadReader, verifier: RootVerifier, roots: TrustedRoot[], revoked: ArrayBuffer[]): void {
-  let der: ArrayBuffer | undefined;
-  let sha256: ArrayBuffer | undefined;
+function readRoot(reader: PayloadReader, verifier: RootVerifier, roots: TrustedRoot[], revoked: Uint8Array[]): void {
+  let der: Uint8Array | undefined;
+  let sha256: Uint8Array | undefined;
   let purposes: RootPurpose[] | undefined;
   let isRevoked = false;
   reader.object(['der?', 'purposes?', 'sha256?', 'revoked?'], (name) => {
     if (name === 'der') {
-      const { start, length } = reader.span(limits.MAX_BUNDLE_BYTES);
-      der = verifier.decodeBase64url(reader.bytes, start, length);
+      der = readBytes(reader, verifier, limits.MAX_BUNDLE_BYTES);
     } else if (name === 'sha256') {
       sha256 = readHex(reader);
     } else if (name === 'purposes') {
@@ -129,9 +130,15 @@ function readRoot(reader: PayloadReader, verifier: RootVerifier, roots: TrustedR
     revoked.push(sha256);
   } else {
     if (der === undefined || sha256 !== undefined || purposes === undefined || purposes.length === 0) reader.fail('a root has its der and its purposes');
-    if (der.byteLength > limits.MAX_ROOT_BYTES) throw new BundleError('ERR_BUNDLE_SIZE', `a root of ${der.byteLength} bytes`);
+    if (der.length > limits.MAX_ROOT_BYTES) throw new BundleError('ERR_BUNDLE_SIZE', `a root of ${der.length} bytes`);
     roots.push({ der, purposes });
   }
+}
+
+/** base64url, as a view of the payload. */
+function readBytes(reader: PayloadReader, verifier: RootVerifier, maxCharacters: number): Uint8Array {
+  const { start, length } = reader.span(maxCharacters);
+  return reader.bytes.subarray(start, start + verifier.decodeInPlace(reader.bytes, start, length));
 }
 
 function readPurpose(reader: PayloadReader, before: readonly RootPurpose[]): RootPurpose {
@@ -144,8 +151,7 @@ function readPurpose(reader: PayloadReader, before: readonly RootPurpose[]): Roo
 function readKeys(reader: PayloadReader, verifier: RootVerifier): Uint8Array<ArrayBuffer> {
   const points: Uint8Array[] = [];
   const coordinate = (): Uint8Array => {
-    const { start, length } = reader.span(limits.MAX_NAME_CHARACTERS);
-    const bytes = new Uint8Array(verifier.decodeBase64url(reader.bytes, start, length));
+    const bytes = readBytes(reader, verifier, limits.MAX_NAME_CHARACTERS);
     if (bytes.length !== limits.POINT_BYTES / 2) reader.fail('a coordinate has 32 bytes');
     return bytes;
   };
@@ -172,7 +178,7 @@ function readTime(reader: PayloadReader): number {
   return ms;
 }
 
-function readHex(reader: PayloadReader): ArrayBuffer {
+function readHex(reader: PayloadReader): Uint8Array {
   const text = reader.text(2 * limits.SHA256_BYTES);
   const bytes = new Uint8Array(limits.SHA256_BYTES);
   if (text.length !== 2 * bytes.length) reader.fail('sha256: expected 64 hex digits');
@@ -181,7 +187,7 @@ function readHex(reader: PayloadReader): ArrayBuffer {
     if (digit < 0) reader.fail('sha256: expected 64 hex digits in lower case');
     bytes[i >> 1] = ((bytes[i >> 1] ?? 0) << 4) | digit;
   }
-  return bytes.buffer;
+  return bytes;
 }
 
 /** Of public things only: it stops at the first difference. */

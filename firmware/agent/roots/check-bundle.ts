@@ -60,7 +60,7 @@ function checkRoots({ roots, revoked }: RootBundle, { verifier, nowMs, isInner }
     const { sha256, notAfterSeconds } = verifier.readCertificate(der);
     const digest = new Uint8Array(sha256);
     if (digests.some((other) => equalBytes(other, digest))) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root stands there twice');
-    if (revoked.some((other) => equalBytes(new Uint8Array(other), digest))) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root is trusted and revoked');
+    if (revoked.some((other) => equalBytes(other, digest))) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root is trusted and revoked');
     if (!isInner && nowMs !== undefined && notAfterSeconds * 1000 <= nowMs) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root has ended');
     digests.push(digest);
   }

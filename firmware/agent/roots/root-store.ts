@@ -14,6 +14,8 @@ export interface FactorySet {
 }
 
 const UNIT_BYTES = 16;
+/** Flash is compared in pieces, so that no second copy of a bundle is needed. */
+const PIECE_BYTES = 512;
 const FACTORY_BUNDLE: StoredBundle = { slot: FACTORY, length: 0, digest: new Uint8Array(limits.SHA256_BYTES) };
 
 /**
@@ -26,20 +28,22 @@ export class RootStore {
   readonly #flash: RootFlash;
   readonly #verifier: RootVerifier;
   readonly #factory: FactorySet;
+  readonly #nowMs: () => number;
   readonly #log: RootLog;
   readonly #budget = new EraseBudget();
   #state: RootState;
   #keys: UpdateKeys;
-  /** Of the set in use. */
-  #roots: readonly TrustedRoot[] = [];
-  /** What a failed trial would leave. */
+  /** Of the committed bundle. */
+  #committedRoots: readonly TrustedRoot[] = [];
+  /** Of the base, without what was revoked since: what a failed trial leaves. */
   #wayBack: readonly TrustedRoot[] = [];
   /** The stored bytes of the committed bundle are not those that were verified: nothing can follow them. */
   #isDamaged = false;
 
-  /** Reads flash; writes nothing. */
-  constructor(flash: RootFlash, verifier: RootVerifier, factory: FactorySet) {
+  /** Reads flash; writes nothing. @param nowMs a clock that never goes back, for counting erases */
+  constructor(flash: RootFlash, verifier: RootVerifier, factory: FactorySet, nowMs: () => number) {
     this.#flash = flash;
+    this.#nowMs = nowMs;
     this.#verifier = verifier;
     this.#factory = factory;
     this.#log = new RootLog(flash, LOG_FIRST_BLOCK);
@@ -78,12 +82,18 @@ export class RootStore {
 
   /** The trust anchors of now, DER. */
   anchors(purpose: RootPurpose): readonly ArrayBuffer[] {
-    return this.#roots.filter(({ purposes }) => purposes.includes(purpose)).map(({ der }) => der);
+    return this.#roots.filter(({ purposes }) => purposes.includes(purpose)).map(({ der }) => der.slice().buffer);
   }
 
   /** SHA-256 of every root in use, hex. */
   fingerprints(): readonly string[] {
     return this.#roots.map(({ der }) => toHex(new Uint8Array(this.#verifier.sha256(der))));
+  }
+
+  get #roots(): readonly TrustedRoot[] {
+    const { phase } = this.#state;
+    const usesCommitted = phase === 'kept' || phase === 'trial' || this.#wayBack.length === 0;
+    return usesCommitted && this.#committedRoots.length > 0 ? this.#committedRoots : this.#wayBack;
   }
 
   // --- parts ---
@@ -93,13 +103,16 @@ export class RootStore {
   }
 
   /** Makes room for a bundle that comes in parts; the parts of another one are forgotten. @throws ERR_BUNDLE_RATE, ERR_BUNDLE_SIZE */
-  beginParts(version: number, count: number, digest: Uint8Array, nowMs: number): void {
+  beginParts(version: number, count: number, digest: Uint8Array): void {
     if (count < 1 || count > limits.MAX_PARTS) throw new BundleError('ERR_BUNDLE_SIZE', `${count} parts; at most ${limits.MAX_PARTS}`);
-    const slot = this.#makeRoom(Math.min(count * limits.PART_BYTES, limits.MAX_BUNDLE_BYTES), nowMs);
+    const slot = this.#makeRoom(Math.min(count * limits.PART_BYTES, limits.MAX_BUNDLE_BYTES));
     this.#log.beginStaging({ slot, version, count, digest });
   }
 
-  /** One part of the bundle that is coming, decoded; doing it twice with the same bytes is nothing. @throws ERR_BUNDLE_PART */
+  /**
+   * One part of the bundle that is coming, decoded; doing it twice with the same bytes is nothing.
+   * @throws ERR_BUNDLE_PART, ERR_BUNDLE_RATE
+   */
   addPart(index: number, bytes: Uint8Array): void {
     const staging = this.#log.staging;
     if (staging === undefined || index < 0 || index >= staging.count) throw new BundleError('ERR_BUNDLE_PART', `no part ${index} is expected`);
@@ -108,14 +121,25 @@ export class RootStore {
     if (!isRightSize || index * limits.PART_BYTES + bytes.length > limits.MAX_BUNDLE_BYTES) {
       throw new BundleError('ERR_BUNDLE_PART', `part ${index} has ${bytes.length} bytes; all but the last have ${limits.PART_BYTES}`);
     }
-    const offset = offsetOf(staging.slot, this.#blockLength) + index * limits.PART_BYTES;
     const length = staging.lengths[index];
+    const isThere = (length ?? bytes.length) === bytes.length && this.#holds(bytes, partOffset(staging, index, this.#blockLength));
     if (length !== undefined) {
-      if (length === bytes.length && equalBytes(new Uint8Array(this.#flash.read(length, offset)), bytes)) return;
+      if (isThere) return;
       throw new BundleError('ERR_BUNDLE_PART', `part ${index} came twice, with different bytes`);
     }
-    this.#writeOver(bytes, offset);
+    if (!isThere) this.#writePart(staging, index, bytes);
     this.#log.addPart(index, bytes.length);
+  }
+
+  /** A power cut in the middle of a part leaves what cannot be written over: all of it is erased, and the other parts come again. */
+  #writePart(staging: Staging, index: number, bytes: Uint8Array): void {
+    const { version, count, digest } = staging;
+    let offset = partOffset(staging, index, this.#blockLength);
+    if (!this.#isErased(offset, wholeUnits(bytes.length))) {
+      this.beginParts(version, count, digest);
+      offset = partOffset(this.#log.staging ?? staging, index, this.#blockLength);
+    }
+    this.#writeOver(bytes, offset);
   }
 
   /** The bundle, once every part is there. @throws ERR_BUNDLE_PART when it is not the announced one; its parts are forgotten then */
@@ -130,7 +154,7 @@ export class RootStore {
   }
 
   dropParts(): void {
-    if (this.#log.staging !== undefined) this.#log.setState(this.#state, true);
+    if (this.#log.staging !== undefined) this.#write(this.#state, true);
   }
 
   // --- decisions ---
@@ -139,25 +163,25 @@ export class RootStore {
    * Makes a verified bundle the committed one: version and keys for good, its roots on trial unless a later link follows.
    * What it revokes is gone at once. @throws ERR_BUNDLE_RATE
    */
-  commit(bundle: RootBundle, bytes: Uint8Array, isInner: boolean, nowMs: number): void {
+  commit(bundle: RootBundle, bytes: Uint8Array, isInner: boolean): void {
     const digest = new Uint8Array(this.#verifier.sha256(bytes));
-    const stored: StoredBundle = { slot: this.#slotOf(digest) ?? this.#writeBundle(bytes, nowMs), length: bytes.length, digest };
-    if (this.#read(stored) === undefined) throw new BundleError('ERR_BUNDLE_PART', 'flash did not take the bundle');
-    const { base } = this.#state;
-    const fingerprints = bundle.revoked.map((sha256) => new Uint8Array(sha256, 0, FINGERPRINT_BYTES));
-    const all = [...this.#state.revoked];
+    const stored: StoredBundle = { slot: this.#slotOf(digest) ?? this.#writeBundle(bytes), length: bytes.length, digest };
+    if (!this.#holds(bytes, offsetOf(stored.slot, this.#blockLength))) throw new BundleError('ERR_BUNDLE_PART', 'flash did not take the bundle');
+    const gone = bundle.revoked.map((sha256) => sha256.subarray(0, FINGERPRINT_BYTES));
     // Only what the base holds counts: it is all that could come back.
-    for (const root of this.#rootsOf(base)) {
-      const own = this.#fingerprintOf(root);
-      if (includes(fingerprints, own) && !includes(all, own)) all.push(own);
-    }
-    this.#decide({ version: bundle.version, phase: isInner ? 'inner' : 'trial', failures: 0, committed: stored, base, revoked: all }, true);
+    const wayBack = this.#wayBack.filter((root) => !includes(gone, this.#fingerprintOf(root)));
+    const revoked = [...this.#state.revoked, ...this.#wayBack.filter((root) => !wayBack.includes(root)).map((root) => this.#fingerprintOf(root))];
+    this.#decide({ version: bundle.version, phase: isInner ? 'inner' : 'trial', failures: 0, committed: stored, base: this.#state.base, revoked }, true);
+    this.#keys = bundle.keys;
+    this.#committedRoots = bundle.roots;
+    this.#wayBack = wayBack;
   }
 
   /** The roots on trial have reached the hub: they are the base from now on. */
   trialPassed(): void {
     if (this.#state.phase !== 'trial') return;
     this.#decide({ ...this.#state, phase: 'kept', failures: 0, base: this.#state.committed, revoked: [] }, false);
+    this.#wayBack = this.#committedRoots;
   }
 
   /** The hub was not reached because of its issuer. After three times the way back is taken, where there is one. */
@@ -175,9 +199,14 @@ export class RootStore {
   }
 
   #decide(state: RootState, endsStaging: boolean): void {
-    this.#log.setState(state, endsStaging);
+    this.#write(state, endsStaging);
     this.#state = state;
-    this.#load();
+  }
+
+  /** A decision is never refused for an erase, and the erase counts. */
+  #write(state: RootState, endsStaging: boolean): void {
+    if (this.#log.isFull) this.#budget.spend(this.#nowMs());
+    this.#log.setState(state, endsStaging);
   }
 
   // --- flash ---
@@ -188,13 +217,14 @@ export class RootStore {
 
   /** Takes the sets of the state out of flash. */
   #load(): void {
-    const { committed, base, phase } = this.#state;
+    const { committed, base, revoked } = this.#state;
     const current = committed.slot === FACTORY ? this.#factory : this.#bundleOf(committed);
     this.#isDamaged = current === undefined;
-    if (current !== undefined) this.#keys = current.keys;
-    this.#wayBack = this.#rootsOf(base).filter((root) => !includes(this.#state.revoked, this.#fingerprintOf(root)));
-    const usesCommitted = phase === 'kept' || phase === 'trial' || this.#wayBack.length === 0;
-    this.#roots = usesCommitted && current !== undefined ? current.roots : this.#wayBack;
+    this.#keys = current?.keys ?? this.#factory.keys;
+    this.#committedRoots = current?.roots ?? [];
+    const isSame = base.slot === committed.slot && current !== undefined;
+    const baseRoots = isSame ? this.#committedRoots : this.#rootsOf(base);
+    this.#wayBack = baseRoots.filter((root) => !includes(revoked, this.#fingerprintOf(root)));
   }
 
   #rootsOf(stored: StoredBundle): readonly TrustedRoot[] {
@@ -221,16 +251,16 @@ export class RootStore {
     return this.#read({ slot: staging.slot, length: lengthOf(staging), digest }) === undefined ? undefined : staging.slot;
   }
 
-  #writeBundle(bytes: Uint8Array, nowMs: number): number {
-    const slot = this.#makeRoom(bytes.length, nowMs);
+  #writeBundle(bytes: Uint8Array): number {
+    const slot = this.#makeRoom(bytes.length);
     this.#writeOver(bytes, offsetOf(slot, this.#blockLength));
     return slot;
   }
 
   /** An erased slot that nobody needs, and room in the log for what follows. @throws ERR_BUNDLE_RATE */
-  #makeRoom(byteLength: number, nowMs: number): number {
+  #makeRoom(byteLength: number): number {
     if (!this.#log.hasRoom) {
-      this.#spend(1, nowMs);
+      this.#spend(1);
       this.#log.turn();
     }
     const { committed, base } = this.#state;
@@ -238,22 +268,33 @@ export class RootStore {
     while (slot === committed.slot || slot === base.slot) slot += 1;
     const first = slot * BLOCKS_PER_SLOT;
     const used: number[] = [];
-    for (let block = first; (block - first) * this.#blockLength < byteLength; block++) if (!this.#isBlank(block)) used.push(block);
-    this.#spend(used.length, nowMs);
+    for (let block = first; (block - first) * this.#blockLength < byteLength; block++) if (!this.#isErased(block * this.#blockLength, this.#blockLength)) used.push(block);
+    this.#spend(used.length);
     // Whatever parts lie there are gone with the erase: they are forgotten before it.
     this.dropParts();
     for (const block of used) this.#flash.eraseBlock(block);
     return slot;
   }
 
-  #spend(erases: number, nowMs: number): void {
+  #spend(erases: number): void {
+    const nowMs = this.#nowMs();
     if (erases > this.#budget.left(nowMs)) throw new BundleError('ERR_BUNDLE_RATE', `flash is erased at most ${limits.MAX_ERASES_PER_HOUR} times an hour: try again later`);
     for (let i = 0; i < erases; i++) this.#budget.spend(nowMs);
   }
 
-  #isBlank(block: number): boolean {
-    const bytes = new Uint8Array(this.#flash.read(this.#blockLength, block * this.#blockLength));
-    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0xff) return false;
+  #isErased(offset: number, byteLength: number): boolean {
+    for (let at = 0; at < byteLength; at += PIECE_BYTES) {
+      const bytes = new Uint8Array(this.#flash.read(Math.min(PIECE_BYTES, byteLength - at), offset + at));
+      for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0xff) return false;
+    }
+    return true;
+  }
+
+  #holds(bytes: Uint8Array, offset: number): boolean {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      const piece = bytes.subarray(at, at + PIECE_BYTES);
+      if (!equalBytes(new Uint8Array(this.#flash.read(piece.length, offset + at)), piece)) return false;
+    }
     return true;
   }
 
@@ -268,12 +309,20 @@ export class RootStore {
   }
 
   #fingerprintOf({ der }: TrustedRoot): Uint8Array {
-    return new Uint8Array(this.#verifier.sha256(der), 0, FINGERPRINT_BYTES);
+    return new Uint8Array(this.#verifier.sha256(der)).slice(0, FINGERPRINT_BYTES);
   }
 }
 
 function offsetOf(slot: number, blockLength: number): number {
   return slot * BLOCKS_PER_SLOT * blockLength;
+}
+
+function partOffset({ slot }: Staging, index: number, blockLength: number): number {
+  return offsetOf(slot, blockLength) + index * limits.PART_BYTES;
+}
+
+function wholeUnits(byteLength: number): number {
+  return Math.ceil(byteLength / UNIT_BYTES) * UNIT_BYTES;
 }
 
 function lengthOf({ count, lengths }: Staging): number {

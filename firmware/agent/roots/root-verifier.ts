@@ -7,7 +7,8 @@ export interface RootVerifier {
   /** The same bundle by the keys of its own payload. @throws ERR_BUNDLE_NEW_KEYS, ERR_BUNDLE_KID, ERR_BUNDLE_KEYS */
   confirmBundle(bundle: ArrayBuffer | Uint8Array, newKeys: Uint8Array, threshold: number, oldKeys: Uint8Array): void;
   sha256(bytes: ArrayBuffer | Uint8Array): ArrayBuffer;
-  decodeBase64url(bytes: Uint8Array, offset: number, length: number): ArrayBuffer;
+  /** base64url of `length` characters at `offset`, decoded to the same place; returns the number of bytes. @throws ERR_BUNDLE_FORMAT */
+  decodeInPlace(bytes: Uint8Array, offset: number, length: number): number;
   /** @throws ERR_BUNDLE_ROOTS unless it is one CA certificate with a strong key */
-  readCertificate(der: ArrayBuffer): { readonly sha256: ArrayBuffer; readonly notBeforeSeconds: number; readonly notAfterSeconds: number };
+  readCertificate(der: Uint8Array): { readonly sha256: ArrayBuffer; readonly notBeforeSeconds: number; readonly notAfterSeconds: number };
 }

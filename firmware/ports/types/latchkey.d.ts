@@ -85,8 +85,11 @@ declare module 'latchkey/verify' {
   /** ECDSA with P-256 and SHA-256; `signature` is r and s, 64 bytes. */
   export function verifyEs256(key: ArrayBuffer | Uint8Array, message: ArrayBuffer | Uint8Array, signature: ArrayBuffer | Uint8Array): boolean;
   export function sha256(bytes: ArrayBuffer | Uint8Array): ArrayBuffer;
-  /** base64url without padding, canonical, of `length` characters at `offset` of `bytes`. @throws ERR_BUNDLE_FORMAT */
-  export function decodeBase64url(bytes: ArrayBuffer | Uint8Array, offset: number, length: number): ArrayBuffer;
+  /**
+   * Decodes base64url without padding, canonical, of `length` characters at `offset` of `bytes`, to the same place.
+   * @returns the number of bytes @throws ERR_BUNDLE_FORMAT
+   */
+  export function decodeInPlace(bytes: Uint8Array, offset: number, length: number): number;
   /** A trust anchor: one CA certificate in DER, RSA of 2048 bits at least, P-256 or P-384. @throws ERR_BUNDLE_ROOTS */
   export function readCertificate(der: ArrayBuffer | Uint8Array): { readonly sha256: ArrayBuffer; readonly notBeforeSeconds: number; readonly notAfterSeconds: number };
 }
