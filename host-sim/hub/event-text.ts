@@ -4,6 +4,7 @@ import type { HubEvent } from './events.ts';
 import { formatClientId } from './identity.ts';
 import { describeMessageEvent } from './messages/message-event-text.ts';
 import { describeMethodEvent } from './methods/method-event-text.ts';
+import { describeRestEvent } from './rest/rest-event-text.ts';
 import { describeTwinEvent } from './twins/twin-event-text.ts';
 
 /** One JSON object for one event: times in whole milliseconds, the payload as text, or base64 where it is none. */
@@ -57,6 +58,11 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
     case 'cloudMessage':
     case 'cloudMessageSent':
       return describeMessageEvent(event);
+    case 'requestAnswered':
+    case 'requestRefused':
+    case 'requestBroken':
+    case 'requestFailed':
+      return describeRestEvent(event);
     case 'tlsFailed':
       return { who: event.peer, text: `TLS failed: ${event.detail} (${event.code})`, tone: 'warning' };
     case 'connectionRejected':

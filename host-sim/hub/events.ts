@@ -4,6 +4,7 @@ import type { MessageEvent } from './messages/message-events.ts';
 import type { MethodEvent } from './methods/method-events.ts';
 import type { ConnectRefusal } from './mqtt/connect-rules.ts';
 import type { DeliveryEvent } from './mqtt/delivery-events.ts';
+import type { RestEvent } from './rest/rest-events.ts';
 import type { TwinEvent } from './twins/twin-events.ts';
 
 /** Why a connection of a client ended. */
@@ -44,8 +45,9 @@ export type HubEventBody =
   | MethodEvent
   | ConfigurationEvent
   | DeliveryEvent
+  | RestEvent
   | MessageEvent
-  | { readonly event: 'listening'; readonly service: 'mqtt' | 'date' | 'ntp'; readonly address: string; readonly port: number }
+  | { readonly event: 'listening'; readonly service: 'mqtt' | 'https' | 'amqp' | 'date' | 'ntp'; readonly address: string; readonly port: number }
   | { readonly event: 'tlsFailed'; readonly peer: string; readonly code: string; readonly detail: string }
   | { readonly event: 'connectionRejected'; readonly peer: string; readonly limit: number }
   | ({ readonly event: 'connectionOpened'; readonly peer: string } & OfConnection)

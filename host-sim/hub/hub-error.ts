@@ -5,6 +5,7 @@ export type HubErrorCode =
   | 'ERR_DEVICE_UNKNOWN'
   | 'ERR_HUB_NAME'
   | 'ERR_KEY'
+  | 'ERR_POLICY'
   | 'ERR_POLICY_UNKNOWN'
   | 'ERR_PORT_FORBIDDEN'
   | 'ERR_PORT_IN_USE'

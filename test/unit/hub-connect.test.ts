@@ -69,7 +69,7 @@ test.each<[what: string, change: Change, reason: string, code: number, answer?: 
   ['a password that is no token', { password: Buffer.from('secret') }, 'token-malformed', 401_003],
   ['a wrong key', () => ({ password: Buffer.from(signToken({ deviceId: 'dev1' }, { primary: new Uint8Array(32), secondary: new Uint8Array(32) })) }), 'signature-wrong', 401_003],
   ['an expired token', (bench) => ({ password: bench.connectPacket({ deviceId: 'dev1' }, 0).password }), 'token-expired', 401_003],
-  ["another device's token", (bench) => ({ password: Buffer.from(signToken({ deviceId: 'dev2' }, bench.registry.find({ deviceId: 'dev1' })!.keys)) }), 'resource-not-covered', 401_002],
+  ["another device's token", (bench) => ({ password: Buffer.from(signToken({ deviceId: 'dev2' }, bench.registry.find({ deviceId: 'dev1' })!.keys)) }), 'resource-not-covered', 401_003],
   ['a will to another topic', { will: { topic: 'lwt', payload: 'gone' } }, 'will-not-allowed', 400_004],
   ["a will to another device's telemetry", { will: { topic: 'devices/dev2/messages/events/', payload: 'gone' } }, 'will-not-allowed', 400_004],
   ['a will with QoS 2', { will: { topic: 'devices/dev1/messages/events/', payload: 'gone', qos: 2 } }, 'will-not-allowed', 400_004],

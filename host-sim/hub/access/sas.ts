@@ -3,7 +3,8 @@ import { covers, parseResource, type Resource } from './resource-scope.ts';
 import { decodePercentOnce, parseSasToken, type SasSyntaxFault } from './sas-token.ts';
 import type { KeyPair } from './symmetric-key.ts';
 
-export type Permission = 'RegistryRead' | 'RegistryWrite' | 'ServiceConnect' | 'DeviceConnect' | 'ModuleConnect';
+export const PERMISSIONS = ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect', 'ModuleConnect'] as const;
+export type Permission = (typeof PERMISSIONS)[number];
 
 /** How an identity proves who it is. `sas` ones have keys, no other takes a token; `none` is a module that another vouches for. */
 export type AuthenticationType = 'sas' | 'selfSigned' | 'certificateAuthority' | 'none';
@@ -11,7 +12,7 @@ export type AuthenticationType = 'sas' | 'selfSigned' | 'certificateAuthority' |
 /** Whose keys may have signed: the identity's own, or a shared access policy's. */
 export interface SasKeyring {
   /** The identity that the resource names; `undefined` when the hub knows none. */
-  readonly identity: { readonly keys: KeyPair; readonly enabled: boolean; readonly authentication?: AuthenticationType } | undefined;
+  readonly identity: { readonly keys: KeyPair; readonly enabled: boolean; readonly authentication?: { readonly type: AuthenticationType } } | undefined;
   /** The policy named `skn`. */
   policy(name: string): { readonly keys: KeyPair; readonly permissions: readonly Permission[] } | undefined;
   /** Signed with when nobody's key is known, so that the work is the same. */
@@ -103,7 +104,7 @@ export function verifySas(request: SasRequest, sign: SignSas = signWithNode): Sa
   }
   if (isForIdentity) {
     if (identity === undefined) return refuse('identity-unknown', expirySeconds);
-    if ((identity.authentication ?? 'sas') !== 'sas') return refuse('identity-uses-certificate', expirySeconds);
+    if ((identity.authentication?.type ?? 'sas') !== 'sas') return refuse('identity-uses-certificate', expirySeconds);
     if (!identity.enabled) return refuse('identity-disabled', expirySeconds);
   }
   if (expirySeconds <= request.nowSeconds) return refuse('token-expired', expirySeconds);

@@ -1,12 +1,32 @@
+import { Policies, type Policy } from '../access/policies.ts';
+import { generateKeyPair, type KeyPair } from '../access/symmetric-key.ts';
 import { HubError } from '../hub-error.ts';
 import { formatClientId, isIdentityName, type Identity } from '../identity.ts';
-import { createDefaultPolicies, type Policy } from '../access/policies.ts';
-import { generateKeyPair, type KeyPair } from '../access/symmetric-key.ts';
+import type { Durable, DurableRecord } from '../state/durable.ts';
+import { formatIdentityRecord, parseIdentityRecord, type Authentication, type RegisteredIdentity } from './registered-identity.ts';
+import { firstEtag, GenerationIds, nextEtag } from './versions.ts';
 
-/** A device or module that the hub knows. A module is enabled as its device is. */
-export interface RegisteredIdentity extends Identity {
-  readonly keys: KeyPair;
-  readonly enabled: boolean;
+export type { RegisteredIdentity } from './registered-identity.ts';
+
+export interface RegistryOptions {
+  /** Identities as they were kept. */
+  readonly records?: Iterable<DurableRecord>;
+  /** Default: the five of every IoT Hub, with new keys. */
+  readonly policies?: Policies;
+  /** Milliseconds since 1970. Default the machine's clock. */
+  readonly now?: () => number;
+}
+
+/** What is given of an identity; the rest is as a new one has it. */
+export interface IdentityOptions {
+  /** Default: generated ones. */
+  readonly keys?: KeyPair;
+  /** Default `true`. */
+  readonly enabled?: boolean;
+  /** Default `sas`. */
+  readonly authentication?: Authentication;
+  readonly statusReason?: string;
+  readonly managedBy?: string;
 }
 
 export interface RegistryContents {
@@ -14,50 +34,89 @@ export interface RegistryContents {
   readonly policies: readonly Policy[];
 }
 
+export interface RegistryStatistics {
+  readonly totalDeviceCount: number;
+  readonly enabledDeviceCount: number;
+  readonly disabledDeviceCount: number;
+}
+
 export type RegistryChange =
-  | { readonly change: 'added' | 'removed' | 'enabled' | 'disabled' | 'keys-changed'; readonly identity: Identity }
+  | { readonly change: 'added' | 'removed' | 'enabled' | 'disabled' | 'keys-changed' | 'updated'; readonly identity: Identity }
   | { readonly change: 'policy-keys-changed'; readonly policy: string };
 
-/** The hub's devices, modules and policies. Listeners hear of a change before the call that made it returns. */
-export class Registry {
+/** The hub's devices and modules, and its policies. Listeners hear of a change before the call that made it returns. */
+export class Registry implements Durable {
+  readonly prefix = 'identity';
+  readonly policies: Policies;
+  readonly #now: () => number;
   readonly #identities = new Map<string, RegisteredIdentity>();
-  readonly #policies = new Map<string, Policy>();
+  /** By device, so that nobody looks through all to find them. */
+  readonly #modules = new Map<string, Map<string, RegisteredIdentity>>();
+  #deviceCount = 0;
+  readonly #generations = new GenerationIds();
   readonly #listeners = new Set<(change: RegistryChange) => void>();
+  readonly #recordListeners = new Set<(key: string, value: unknown) => void>();
 
-  /** @param contents as saved before; a new registry has the default policies and no device */
-  constructor(contents?: RegistryContents) {
-    for (const policy of contents?.policies ?? createDefaultPolicies()) this.#policies.set(policy.name, policy);
-    for (const identity of contents?.identities ?? []) this.#identities.set(formatClientId(identity), identity);
+  /** @throws TypeError for a record that is no identity */
+  constructor({ records = [], policies = new Policies(), now = Date.now }: RegistryOptions = {}) {
+    this.policies = policies;
+    this.#now = now;
+    for (const [, value] of records) this.#put(parseIdentityRecord(value));
+    for (const { generationId } of this.#identities.values()) this.#generations.note(generationId);
+    policies.onKeys((policy) => this.#tell({ change: 'policy-keys-changed', policy }));
   }
 
   /** @throws ERR_DEVICE_ID, ERR_DEVICE_EXISTS, ERR_DEVICE_UNKNOWN for a module of no device */
-  add(identity: Identity, options: { readonly keys?: KeyPair; readonly enabled?: boolean } = {}): RegisteredIdentity {
-    for (const name of [identity.deviceId, identity.moduleId ?? identity.deviceId]) {
+  add({ deviceId, moduleId }: Identity, options: IdentityOptions = {}): RegisteredIdentity {
+    for (const name of [deviceId, moduleId ?? deviceId]) {
       if (!isIdentityName(name)) {
         throw new HubError('ERR_DEVICE_ID', `no valid id: ${JSON.stringify(name)}`, "use 1 to 128 letters, digits and - : . + % _ # * ? ! ( ) , = @ $ '");
       }
     }
+    const identity: Identity = moduleId === undefined ? { deviceId } : { deviceId, moduleId };
     const clientId = formatClientId(identity);
     if (this.#identities.has(clientId)) {
       throw new HubError('ERR_DEVICE_EXISTS', `there is a ${clientId} already`, 'use another id, or change its keys');
     }
-    if (identity.moduleId !== undefined) this.#require({ deviceId: identity.deviceId });
-    const registered = { ...identity, keys: options.keys ?? generateKeyPair(), enabled: options.enabled ?? true };
-    this.#identities.set(clientId, registered);
+    if (moduleId !== undefined) this.#require({ deviceId });
+    const generationId = this.#generations.next(this.#now());
+    const registered = this.#put({ ...identity, ...complete(options), generationId, etag: firstEtag(generationId) });
+    this.#keep(registered);
     this.#tell({ change: 'added', identity });
     return registered;
   }
 
-  /** Its modules go with a device. */
+  /** Its modules go with a device. @throws ERR_DEVICE_UNKNOWN */
   remove(identity: Identity): void {
-    this.#require(identity);
-    const clientId = formatClientId(identity);
-    for (const [key, other] of [...this.#identities]) {
-      const isModuleOfIt = identity.moduleId === undefined && other.deviceId === identity.deviceId;
-      if (key !== clientId && !isModuleOfIt) continue;
-      this.#identities.delete(key);
-      this.#tell({ change: 'removed', identity: withoutKeys(other) });
+    const found = this.#require(identity);
+    const modules = identity.moduleId === undefined ? [...(this.#modules.get(identity.deviceId)?.values() ?? [])] : [];
+    for (const each of [found, ...modules]) {
+      const clientId = formatClientId(each);
+      this.#identities.delete(clientId);
+      if (each.moduleId === undefined) {
+        this.#modules.delete(each.deviceId);
+        this.#deviceCount -= 1;
+      } else this.#modules.get(each.deviceId)?.delete(each.moduleId);
+      for (const listener of this.#recordListeners) listener(`${this.prefix}/${clientId}`, undefined);
+      this.#tell({ change: 'removed', identity: bare(each) });
     }
+  }
+
+  /** Replaces all that can be changed of it; keys that are not given stay. @throws ERR_DEVICE_UNKNOWN */
+  update(identity: Identity, options: IdentityOptions): RegisteredIdentity {
+    const old = this.#require(identity);
+    const { generationId } = old;
+    const { enabled, ...rest } = complete({ keys: old.keys, ...options });
+    const statusUpdatedMs = enabled === old.enabled ? old.statusUpdatedMs : this.#now();
+    const updated = this.#put({
+      ...bare(old), ...rest, enabled, generationId, etag: nextEtag(old.etag), ...(statusUpdatedMs === undefined ? {} : { statusUpdatedMs }),
+    });
+    this.#keep(updated);
+    const haveKeysChanged = !areEqual(old.keys.primary, updated.keys.primary) || !areEqual(old.keys.secondary, updated.keys.secondary);
+    if (haveKeysChanged) this.#tell({ change: 'keys-changed', identity: bare(old) });
+    if (enabled !== old.enabled) this.#tell({ change: enabled ? 'enabled' : 'disabled', identity: bare(old) });
+    else if (!haveKeysChanged) this.#tell({ change: 'updated', identity: bare(old) });
+    return updated;
   }
 
   /** @returns `undefined` when there is none; a module of a disabled device is disabled */
@@ -69,38 +128,82 @@ export class Registry {
   }
 
   findPolicy(name: string): Policy | undefined {
-    return this.#policies.get(name);
+    return this.policies.find(name);
   }
 
+  /** @throws ERR_DEVICE_UNKNOWN */
   setEnabled(deviceId: string, enabled: boolean): void {
     const device = this.#require({ deviceId });
-    if (device.enabled === enabled) return;
-    this.#identities.set(deviceId, { ...device, enabled });
-    this.#tell({ change: enabled ? 'enabled' : 'disabled', identity: { deviceId } });
+    if (device.enabled !== enabled) this.update({ deviceId }, { ...device, enabled });
   }
 
+  /** @throws ERR_DEVICE_UNKNOWN */
   setKeys(identity: Identity, keys: KeyPair): void {
-    this.#identities.set(formatClientId(identity), { ...this.#require(identity), keys });
-    this.#tell({ change: 'keys-changed', identity });
+    this.update(identity, { ...this.#require(identity), keys });
   }
 
+  /** @throws ERR_POLICY_UNKNOWN */
   setPolicyKeys(name: string, keys: KeyPair): void {
-    const policy = this.#policies.get(name);
-    if (policy === undefined) {
-      throw new HubError('ERR_POLICY_UNKNOWN', `there is no policy ${JSON.stringify(name)}`, `the policies are ${[...this.#policies.keys()].join(', ')}`);
+    this.policies.setKeys(name, keys);
+  }
+
+  /** The first devices, without modules, in the order in which they were added. */
+  listDevices(top: number): readonly RegisteredIdentity[] {
+    const devices: RegisteredIdentity[] = [];
+    for (const identity of this.#identities.values()) {
+      if (devices.length >= top) break;
+      if (identity.moduleId === undefined) devices.push(identity);
     }
-    this.#policies.set(name, { ...policy, keys });
-    this.#tell({ change: 'policy-keys-changed', policy: name });
+    return devices;
+  }
+
+  listModules(deviceId: string): readonly RegisteredIdentity[] {
+    return [...(this.#modules.get(deviceId)?.values() ?? [])];
+  }
+
+  get deviceCount(): number {
+    return this.#deviceCount;
+  }
+
+  statistics(): RegistryStatistics {
+    const devices = this.listDevices(Infinity);
+    const enabledDeviceCount = devices.filter(({ enabled }) => enabled).length;
+    return { totalDeviceCount: devices.length, enabledDeviceCount, disabledDeviceCount: devices.length - enabledDeviceCount };
   }
 
   contents(): RegistryContents {
-    return { identities: [...this.#identities.values()], policies: [...this.#policies.values()] };
+    return { identities: [...this.#identities.values()], policies: this.policies.list() };
   }
 
   /** @returns a function that ends it */
   onChange(listener: (change: RegistryChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  *records(): Iterable<DurableRecord> {
+    for (const identity of this.#identities.values()) yield [`${this.prefix}/${formatClientId(identity)}`, formatIdentityRecord(identity)];
+  }
+
+  onRecord(listener: (key: string, value: unknown) => void): () => void {
+    this.#recordListeners.add(listener);
+    return () => this.#recordListeners.delete(listener);
+  }
+
+  #put(identity: RegisteredIdentity): RegisteredIdentity {
+    const { deviceId, moduleId } = identity;
+    const clientId = formatClientId(identity);
+    if (moduleId === undefined && !this.#identities.has(clientId)) this.#deviceCount += 1;
+    this.#identities.set(clientId, identity);
+    if (moduleId !== undefined) {
+      const modules = this.#modules.get(deviceId) ?? new Map<string, RegisteredIdentity>();
+      this.#modules.set(deviceId, modules.set(moduleId, identity));
+    }
+    return identity;
+  }
+
+  #keep(identity: RegisteredIdentity): void {
+    for (const listener of this.#recordListeners) listener(`${this.prefix}/${formatClientId(identity)}`, formatIdentityRecord(identity));
   }
 
   #require(identity: Identity): RegisteredIdentity {
@@ -116,6 +219,15 @@ export class Registry {
   }
 }
 
-function withoutKeys({ deviceId, moduleId }: Identity): Identity {
+function complete(options: IdentityOptions): Pick<RegisteredIdentity, 'keys' | 'enabled' | 'authentication'> & { readonly statusReason?: string; readonly managedBy?: string } {
+  const { keys = generateKeyPair(), enabled = true, authentication = { type: 'sas' }, statusReason, managedBy } = options;
+  return { keys, enabled, authentication, ...(statusReason === undefined ? {} : { statusReason }), ...(managedBy === undefined ? {} : { managedBy }) };
+}
+
+function bare({ deviceId, moduleId }: Identity): Identity {
   return moduleId === undefined ? { deviceId } : { deviceId, moduleId };
+}
+
+function areEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ServiceError } from '../service-error.ts';
+import { ThrottlingError } from '../throttles/throttles.ts';
 
 /**
  * The three shapes in which IoT Hub answers errors:
@@ -21,7 +22,7 @@ export const UNAUTHORIZED = new ServiceError(401, 401_002, 'IotHubUnauthorizedAc
 export function formatError(error: ServiceError, nowMs: number, form: ErrorForm = 'coded'): ErrorAnswer {
   const trackingId = randomUUID().replaceAll('-', '').toUpperCase();
   const date = new Date(nowMs);
-  const headers = { 'iothub-errorcode': error.reason, ...(error.status === 429 ? { 'Retry-After': String(RETRY_AFTER_SECONDS) } : {}) };
+  const headers = { 'iothub-errorcode': error.reason, ...(error.status === 429 ? { 'Retry-After': String(retryAfterSeconds(error)) } : {}) };
   if (form === 'coded') {
     const body = {
       Message: `ErrorCode:${error.reason};${error.message}`,
@@ -35,8 +36,12 @@ export function formatError(error: ServiceError, nowMs: number, form: ErrorForm 
   return { status: error.status, headers, body: JSON.stringify({ Message: JSON.stringify({ ...flat, info: null }), ExceptionMessage: '' }) };
 }
 
-/** IoT Hub says "Wait 10 seconds and try again". */
-const RETRY_AFTER_SECONDS = 10;
+/** IoT Hub says "Wait 10 seconds and try again" where nothing better is known. */
+const DEFAULT_RETRY_AFTER_SECONDS = 10;
+
+function retryAfterSeconds(error: ServiceError): number {
+  return error instanceof ThrottlingError ? Math.ceil(error.retryAfterMs / 1000) : DEFAULT_RETRY_AFTER_SECONDS;
+}
 
 /** `MM/DD/YYYY HH:MM:SS`, UTC. */
 function formatUsDate(date: Date): string {

@@ -33,7 +33,8 @@ export class RequestHandler {
   async handle(request: IncomingMessage, response: ServerResponse, connection: RestConnection): Promise<void> {
     const target = parseRequestTarget(request.url ?? '');
     const method = request.method ?? '';
-    if (target === undefined) return this.#send(request, response, { status: 400 });
+    // RFC 9112, section 3.2: a request without a Host is answered 400.
+    if (target === undefined || request.headers.host === undefined) return this.#send(request, response, { status: 400, headers: { Connection: 'close' } });
     if (isDateRequest(method, target)) return this.#send(request, response, { status: 200 });
     const match = this.#routes.match(method, target.segments);
     const route = match.kind === 'route' ? match.route : undefined;
@@ -84,7 +85,7 @@ export class RequestHandler {
       const id = params[name];
       if (id !== undefined && !isIdentityName(id)) throw new ServiceError(400, 400_004, 'ArgumentInvalid', `The ${name} is not valid.`);
     }
-    this.#options.throttle?.(route);
+    if (route.throttle !== undefined) this.#options.throttles?.take(route.throttle);
     if (request.headers.expect !== undefined) response.writeContinue();
     const body = await readJsonBody(request, { bodyBytes: Math.min(route.maxBodyBytes ?? Infinity, this.#limits.bodyBytes), jsonDepth: this.#limits.jsonDepth });
     const gone = new AbortController();

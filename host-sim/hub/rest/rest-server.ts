@@ -6,6 +6,7 @@ import { DEFAULT_REST_LIMITS, type RestLimits } from './limits.ts';
 import { RequestHandler } from './request-handler.ts';
 import { RestConnection } from './rest-connection.ts';
 import type { RestEvent } from './rest-events.ts';
+import type { Throttles } from '../throttles/throttles.ts';
 import { RouteTable, type Route } from './route.ts';
 
 export interface RestServerOptions {
@@ -15,8 +16,8 @@ export interface RestServerOptions {
   readonly now: () => number;
   readonly routes: readonly Route[];
   readonly authorize: (request: AccessRequest) => AccessGrant | AccessDenial;
-  /** Hears a request before it is handled. @throws ServiceError 429001 */
-  readonly throttle?: (route: Route) => void;
+  /** The rates of the hub; none when not given. */
+  readonly throttles?: Throttles | undefined;
   readonly emit: (event: RestEvent | { readonly event: 'connectionRejected'; readonly peer: string; readonly limit: number }) => void;
   readonly limits?: Partial<RestLimits>;
 }
@@ -37,7 +38,7 @@ export class RestServer {
       if (connection?.begin(request, response) === true) void handler.handle(request, response, connection);
     };
     // Node's own time-outs need a listening server and its clock; `RestConnection` watches instead.
-    this.#server = createServer({ maxHeaderSize: this.#limits.headerBytes, headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, insecureHTTPParser: false });
+    this.#server = createServer({ maxHeaderSize: this.#limits.headerBytes, headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, insecureHTTPParser: false, requireHostHeader: false });
     this.#server.timeout = 0;
     this.#server.maxHeadersCount = this.#limits.headerCount;
     this.#server.on('request', take);

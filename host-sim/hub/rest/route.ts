@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AccessGrant } from '../access/authorize.ts';
 import type { Permission } from '../access/sas.ts';
+import type { ThrottledOperation } from '../throttles/limits.ts';
 import type { ErrorForm } from './error-answer.ts';
 
 /** A request that is authorized, with its body read. */
@@ -39,6 +40,8 @@ export interface Route {
   readonly deviceFacing?: true;
   /** How IoT Hub words the errors of this operation. Default `coded`. */
   readonly errorForm?: ErrorForm;
+  /** What it counts as where the hub has its rates. */
+  readonly throttle?: ThrottledOperation;
   /** Bytes of body that this operation takes, where the common bound is too wide. */
   readonly maxBodyBytes?: number;
   /** @throws ServiceError */

@@ -1,0 +1,46 @@
+import { encodeKey } from '../hub/access/symmetric-key.ts';
+import { formatClientId, type Identity } from '../hub/identity.ts';
+import type { Registry } from '../hub/registry/registry.ts';
+import { isTerminal, printJson, sayLine, type CliContext } from './cli-context.ts';
+import { formatConnectionString } from './connection-string.ts';
+
+export interface CredentialsView {
+  readonly registry: Registry;
+  readonly hubName: string;
+  readonly mqttPort: number;
+  /** Whose keys nobody but this program has seen. */
+  readonly newIdentities: readonly Identity[];
+  readonly newPolicies: readonly string[];
+  /** Which policies are worth a line for people. */
+  readonly shownPolicies: readonly string[];
+  readonly showSecrets: boolean;
+  readonly json: boolean;
+}
+
+const HIDDEN = '***';
+
+/** Tells connection strings: keys that this program generated on a terminal only, all others when asked for. */
+export function tellCredentials(view: CredentialsView, context: CliContext): void {
+  const { registry, hubName, mqttPort, showSecrets } = view;
+  const isForPerson = isTerminal(context) && context.stderr.isTTY === true;
+  const isShown = (isNew: boolean): boolean => showSecrets || (isForPerson && isNew);
+  const newClientIds = new Set(view.newIdentities.map(formatClientId));
+  for (const { deviceId, moduleId, keys } of registry.contents().identities) {
+    const identity: Identity = moduleId === undefined ? { deviceId } : { deviceId, moduleId };
+    const connectionString = formatConnectionString({
+      HostName: hubName,
+      DeviceId: deviceId,
+      ...(moduleId === undefined ? {} : { ModuleId: moduleId }),
+      SharedAccessKey: isShown(newClientIds.has(formatClientId(identity))) ? encodeKey(keys.primary) : HIDDEN,
+      GatewayHostName: `localhost:${mqttPort}`,
+    });
+    if (view.json && showSecrets) printJson(context, { event: 'device', ...identity, connectionString });
+    else sayLine(context, `  ${'device'.padEnd(8)}${connectionString}`);
+  }
+  for (const { name, permissions, keys } of registry.policies.list()) {
+    const SharedAccessKey = isShown(view.newPolicies.includes(name)) ? encodeKey(keys.primary) : HIDDEN;
+    const connectionString = formatConnectionString({ HostName: hubName, SharedAccessKeyName: name, SharedAccessKey });
+    if (view.json && showSecrets) printJson(context, { event: 'policy', policy: name, permissions, connectionString });
+    else if (view.shownPolicies.includes(name)) sayLine(context, `  ${'service'.padEnd(8)}${connectionString}`);
+  }
+}
