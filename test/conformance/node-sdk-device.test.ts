@@ -3,15 +3,21 @@ import { Client, ModuleClient, type Message, type Twin } from 'azure-iot-device'
 import { Mqtt } from 'azure-iot-device-mqtt';
 import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { Identity } from '../../host-sim/hub/identity.ts';
+import { recordEvidence } from '../evidence.ts';
 import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
 
 let local: LocalHub;
+/** Of the tests below, each a feature of the device's side. */
+let passed = 0;
 
 beforeAll(async () => {
   local = await openLocalHub();
 });
 
-afterAll(() => local.close());
+afterAll(async () => {
+  await local.close();
+  recordEvidence('node-sdk-device-features', passed);
+});
 
 type AnyClient = Client | ModuleClient;
 
@@ -74,6 +80,7 @@ test("Microsoft's Node device client reads its twin, reports properties, and is 
   local.hub.twins.replace(device, { properties: { desired: { only: { this: 1 } } } });
   expect(await desired.until(4)).toEqual({ only: { this: 1 }, $version: 4 });
   await client.close();
+  passed += 1;
 });
 
 test("Microsoft's Node device client hears why reported properties are refused", async () => {
@@ -83,6 +90,7 @@ test("Microsoft's Node device client hears why reported properties are refused",
   await expect(update(twin, { big: 'x'.repeat(4_097) })).rejects.toThrow('exceeds 4096 bytes');
   expect(local.eventsOf('twinRefused').map(({ code }) => code)).toEqual([400_004, 400_004]);
   await client.close();
+  passed += 1;
 });
 
 test("Microsoft's Node device client answers direct methods with status and payload, and one without a payload", async () => {
@@ -96,6 +104,7 @@ test("Microsoft's Node device client answers direct methods with status and payl
   await client.close();
   await local.waitFor('disconnected', ({ deviceId }) => deviceId === 'sdk-methods');
   await expect(local.hub.methods.invoke(device, { methodName: 'add' })).rejects.toMatchObject({ status: 404, code: 404_103 });
+  passed += 1;
 });
 
 test("Microsoft's Node device client receives cloud-to-device messages in order with their properties, and completing them empties the queue", async () => {
@@ -127,6 +136,7 @@ test("Microsoft's Node device client receives cloud-to-device messages in order 
   await client.close();
   await local.waitFor('disconnected', ({ deviceId }) => deviceId === 'sdk-c2d');
   expect(local.hub.messages.count(device)).toBe(0);
+  passed += 1;
 });
 
 test("Microsoft's Node module client has a twin and methods of its own", async () => {
@@ -136,11 +146,12 @@ test("Microsoft's Node module client has a twin and methods of its own", async (
   local.hub.twins.patch(module, { properties: { desired: { of: 'module' } } });
   const twin = await client.getTwin();
   expect(twin.properties.desired).toMatchObject({ of: 'module' });
-  client.onMethod('ping', (_request, response) => void response.send(200, 'pong'));
+  client.onMethod('ping', (_request, response) => void response?.send(200, 'pong'));
   await local.waitFor('subscribed', ({ moduleId, filter }) => moduleId === 'mod' && filter.includes('methods'));
   expect(await local.hub.methods.invoke(module, { methodName: 'ping' })).toEqual({ status: 200, payload: 'pong' });
   expect(local.hub.twins.read({ deviceId: 'sdk-edge' }).desired).toEqual({});
   await client.close();
+  passed += 1;
 });
 
 test("a device of Microsoft's SDK that was away gets the messages of meanwhile when it comes back", async () => {
@@ -160,4 +171,5 @@ test("a device of Microsoft's SDK that was away gets the messages of meanwhile w
   expect(message.messageId).toBe('while away');
   expect(local.hub.presence(device)).toMatchObject({ connected: true });
   await second?.close();
+  passed += 1;
 });
