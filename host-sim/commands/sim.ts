@@ -13,7 +13,7 @@ const MAX_RUN_MS = 9 * 365 * DAY_MS;
 const MAX_TOKEN_LIFE_SECONDS = 365 * 86_400;
 const MIN_TOKEN_LIFE_SECONDS = 5;
 /** Processes on one machine. */
-const MAX_DEVICES = 200;
+const MAX_DEVICES = 1_000;
 
 /** What commander makes of the command line. */
 interface SimFlags {
@@ -40,6 +40,8 @@ const EXAMPLES = `Examples:
   npm run sim -- --duration 120s --token-ttl 20s --delay 50ms --telemetry-interval 10ms
   npm run sim -- --duration 2m --scenario wrong-key      renewals that the hub refuses for a while
   npm run sim -- --virtual-time --duration 1h --cuts 30  an hour with thirty breaks of the link, in seconds
+  npm run sim -- --virtual-time --duration 1m --devices 500 --telemetry-interval 10s --scenario configuration
+                                                         one automatic configuration for 500 devices
 `;
 
 export function addSimCommand(program: Command, context: CliContext): void {
@@ -56,7 +58,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .addOption(durationOption('--delay <time>', 'one-way delay of the link between devices and hub', durationMs(0, 60_000), '0ms'))
     .option('--seed <n>', 'makes chance repeat', wholeNumber(0, 2 ** 31 - 1))
     .option('--cuts <n>', 'break the link at so many random moments', wholeNumber(0, 10_000), 0)
-    .addOption(new Option('--scenario <name>', 'make the hub refuse renewals for a while').choices(SCENARIO_NAMES))
+    .addOption(new Option('--scenario <name>', 'make the hub refuse renewals for a while, or configure all devices').choices(SCENARIO_NAMES))
     .option('--virtual-time', 'jump from event to event instead of waiting; the same seed gives the same run')
     .addOption(new Option('--bits <n>', 'the board as a 64-bit program, or as a 32-bit one as on the chip').choices(['32', '64']).default('64'))
     .option('--device-clock <date>', "what the devices' clocks show at start, such as 1970-01-01", dateMs)

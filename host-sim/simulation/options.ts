@@ -26,7 +26,7 @@ export interface SimulationOptions {
   readonly pipeline: boolean;
 }
 
-/** Refused renewals, by their cause. */
-export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock'] as const;
+/** Refused renewals, by their cause; and one configuration for all devices. */
+export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock', 'configuration'] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

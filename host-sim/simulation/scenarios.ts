@@ -1,3 +1,4 @@
+import { planConfiguration } from './configuration-scenario.ts';
 import type { Hub } from '../hub/hub.ts';
 import { generateKeyPair } from '../hub/access/symmetric-key.ts';
 import type { Clock } from '../time/clock.ts';
@@ -33,13 +34,15 @@ export interface ScenarioTarget {
   readonly tokenLifeSeconds: number;
 }
 
-interface Fault {
+/** What happens to the devices for a while. */
+export interface Scenario {
   readonly text: string;
   begin(): void;
-  end(): void;
+  /** @returns what is told of its end, where that is more than `text` */
+  end(): string | void;
 }
 
-function faultOf(name: ScenarioName, { hub, deviceIds, tokenLifeSeconds }: ScenarioTarget): Fault {
+function scenarioOf(name: ScenarioName, { hub, deviceIds, tokenLifeSeconds }: ScenarioTarget): Scenario {
   switch (name) {
     case 'wrong-key': {
       const right = new Map(deviceIds.map((deviceId) => [deviceId, hub.registry.find({ deviceId })?.keys]));
@@ -63,20 +66,22 @@ function faultOf(name: ScenarioName, { hub, deviceIds, tokenLifeSeconds }: Scena
         begin: () => hub.setClockOffset(tokenLifeSeconds * 1000 + HUB_CLOCK_OFF_MS),
         end: () => hub.setClockOffset(0),
       };
+    case 'configuration':
+      return planConfiguration(hub.configurations);
   }
 }
 
-/** Plans a fault and its end. @returns a function that takes both off the clock */
+/** Plans a scenario and its end. @returns a function that takes both off the clock */
 export function planScenario(name: ScenarioName, target: ScenarioTarget, plan: Plan): () => void {
   const { clock, durationMs = DEFAULT_RUN_MS, tell } = plan;
-  const fault = faultOf(name, target);
+  const scenario = scenarioOf(name, target);
   const cancelBegin = clock.setTimer(BEGINS_AT * durationMs, () => {
-    tell({ source: 'scenario', body: { event: 'began', name, text: fault.text } });
-    fault.begin();
+    tell({ source: 'scenario', body: { event: 'began', name, text: scenario.text } });
+    scenario.begin();
   });
   const cancelEnd = clock.setTimer(ENDS_AT * durationMs, () => {
-    fault.end();
-    tell({ source: 'scenario', body: { event: 'ended', name, text: fault.text } });
+    const text = scenario.end() ?? scenario.text;
+    tell({ source: 'scenario', body: { event: 'ended', name, text } });
   });
   return () => {
     cancelBegin();
