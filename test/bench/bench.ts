@@ -12,6 +12,7 @@ import { measurePeak } from './peak-rows.ts';
 import { measureRefusal } from './refusal-rows.ts';
 import { measureRenewals } from './renewal-rows.ts';
 import { holds, type Row } from './row.ts';
+import { measureScanners } from './scanner-rows.ts';
 import { measureStart } from './start-rows.ts';
 import { formatJson, formatTable } from './table.ts';
 import { measureToken } from './token-rows.ts';
@@ -91,6 +92,7 @@ function groupsOf(size: Size): Readonly<Record<string, () => Promise<readonly Ro
     message: async () => measureMessage(await firmware(32)),
     heap: async () => measureHeap({ firmware: await firmware(32), lastRenewal: size.lastRenewal }),
     peak: async () => measurePeak({ ...(await firmware(32)), program: await buildBoard({ variant: 'stress', onProgress: say }) }),
+    scanner: async () => measureScanners((await firmware(32)).program, await buildBoard({ variant: 'stress', onProgress: say })),
     keys: async () => measureKeyTraces(await firmware(32)),
     image: measureImage,
     hub: () => measureHub(size.hub),

@@ -1,6 +1,7 @@
 import { LatchkeyError } from '../errors.ts';
 import { emptyObject, type JsonObject, type JsonValue } from './json-value.ts';
 import {
+  BOOLEAN_BYTES,
   FIRST_EXPONENT,
   MAX_REPORTED_BYTES,
   MAX_REPORTED_DEPTH,
@@ -8,8 +9,9 @@ import {
   MAX_REPORTED_NAME_BYTES,
   MAX_REPORTED_STRING_BYTES,
   MIN_REPORTED_INTEGER,
+  NUMBER_BYTES,
 } from './reported-limits.ts';
-import { countedBytes, isControl, scalarSize } from './reported-size.ts';
+import { countedBytesBound, hasControl, reportedSize } from './reported-size.ts';
 
 export interface ReportedOptions {
   /** As IoT Hub counts; default 32 KiB, its limit. */
@@ -56,10 +58,10 @@ export function copyReported(patch: unknown, { maxBytes = MAX_REPORTED_BYTES }: 
       put(level.target, name, inner.target as JsonValue);
       levels.push(inner);
     } else {
-      const scalar = checkScalar(value, levels);
-      byteCount += scalarSize(scalar);
-      put(level.target, name, scalar);
+      byteCount += checkScalar(value, levels);
+      put(level.target, name, value as JsonValue);
     }
+    if (byteCount > maxBytes) byteCount = reportedSize(levels[0]!.target as JsonObject);
     if (byteCount > maxBytes) throw refused(levels, `takes the report above ${maxBytes} bytes`, 'report less at once');
   }
   throw new TypeError('unreachable');
@@ -79,31 +81,29 @@ function put(target: Container, name: string, value: JsonValue): void {
   else target[name] = value;
 }
 
-/** Returns the bytes that count. @throws ERR_REPORTED */
+/** Returns the bytes that count, or more where control characters do not. @throws ERR_REPORTED */
 function checkName(name: string, levels: readonly Level[]): number {
   if (name === '__proto__') throw refused(levels, 'has a reserved name', 'rename it');
-  for (let i = 0; i < name.length; i++) {
-    const code = name.charCodeAt(i);
-    if (isControl(code)) throw refused(levels, 'has a control character in its name', 'rename it');
-    if (code === 0x2e || code === 0x24 || code === 0x20) throw refused(levels, 'has "$", "." or a space in its name', 'rename it');
-  }
-  const byteCount = countedBytes(name);
+  if (name.includes('.') || name.includes('$') || name.includes(' ')) throw refused(levels, 'has "$", "." or a space in its name', 'rename it');
+  const byteCount = countedBytesBound(name);
+  if (hasControl(name)) throw refused(levels, 'has a control character in its name', 'rename it');
   if (byteCount <= MAX_REPORTED_NAME_BYTES) return byteCount;
   throw refused(levels, Number.isNaN(byteCount) ? 'has half of a surrogate pair in its name' : `has a name above ${MAX_REPORTED_NAME_BYTES} bytes`, 'rename it');
 }
 
-/** @throws ERR_REPORTED */
-function checkScalar(value: unknown, levels: readonly Level[]): null | boolean | number | string {
-  if (value === null || typeof value === 'boolean') return value;
+/** As `checkName`. @throws ERR_REPORTED */
+function checkScalar(value: unknown, levels: readonly Level[]): number {
+  if (value === null) return 0;
+  if (typeof value === 'boolean') return BOOLEAN_BYTES;
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw refused(levels, `is ${value}, which JSON cannot say`, 'report null or a string');
     const isOut = value < MIN_REPORTED_INTEGER || value > MAX_REPORTED_INTEGER;
     if (isOut && Number.isInteger(value) && Math.abs(value) < FIRST_EXPONENT) throw refused(levels, 'is an integer beyond 52 bits', 'report a string');
-    return value;
+    return NUMBER_BYTES;
   }
   if (typeof value === 'string') {
-    const byteCount = countedBytes(value);
-    if (byteCount <= MAX_REPORTED_STRING_BYTES) return value;
+    const byteCount = countedBytesBound(value);
+    if (byteCount <= MAX_REPORTED_STRING_BYTES) return byteCount;
     if (Number.isNaN(byteCount)) throw refused(levels, 'holds half of a surrogate pair', 'report bytes as base64');
     throw refused(levels, `is a string above ${MAX_REPORTED_STRING_BYTES} bytes`, 'report it in parts or send it as telemetry');
   }

@@ -1,7 +1,7 @@
 import type { ReportedOptions } from './copy-reported.ts';
 import { emptyObject, isJsonObject, type JsonObject, type JsonValue } from './json-value.ts';
 import { MAX_REPORTED_BYTES } from './reported-limits.ts';
-import { reportedSize } from './reported-size.ts';
+import { reportedSize, reportedSizeBound } from './reported-size.ts';
 
 interface Pair {
   readonly merged: Record<string, JsonValue>;
@@ -35,5 +35,5 @@ export function mergeReported(pending: JsonObject, patch: JsonObject, { maxBytes
       pairs.push({ merged: inner, pending: earlier, patch: later });
     }
   }
-  return reportedSize(merged) <= maxBytes ? merged : undefined;
+  return reportedSizeBound(merged) <= maxBytes || reportedSize(merged) <= maxBytes ? merged : undefined;
 }

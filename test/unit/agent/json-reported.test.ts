@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { copyReported } from '../../../firmware/agent/json/copy-reported.ts';
 import type { JsonObject } from '../../../firmware/agent/json/json-value.ts';
 import { mergeReported } from '../../../firmware/agent/json/merge-reported.ts';
-import { reportedSize } from '../../../firmware/agent/json/reported-size.ts';
+import { reportedSize, reportedSizeBound } from '../../../firmware/agent/json/reported-size.ts';
 
 function problemOf(action: () => unknown): unknown {
   try {
@@ -101,6 +101,23 @@ test.each<readonly [JsonObject, number]>([
   [{ a: [1, 'xy', { b: null }] }, 1 + 8 + 2 + 1],
 ])('%j counts %i bytes', (section, size) => {
   expect(reportedSize(section)).toBe(size);
+});
+
+test('a report of exactly the limit is copied, with as many control characters as it likes; one byte more is refused', () => {
+  for (const text of ['x'.repeat(9), '\n'.repeat(5) + 'x'.repeat(9) + '\x7f\x9f', '€€€', '\t😀😀x']) {
+    expect(plain(copyReported({ a: text }, { maxBytes: 10 }))).toEqual({ a: text });
+    expect(problemOf(() => copyReported({ a: `${text}y` }, { maxBytes: 10 }))).toBe('ERR_REPORTED: reported properties: "a" takes the report above 10 bytes; report less at once');
+  }
+});
+
+test('the cheap bound of a size is never below it', () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ stringUnit: 'binary' }), { noNullPrototype: true }), (section) => {
+      const exact = reportedSize(section as JsonObject);
+      if (!Number.isNaN(exact)) expect(reportedSizeBound(section as JsonObject)).toBeGreaterThanOrEqual(exact);
+    }),
+    { seed: 20_261_122, numRuns: 500 },
+  );
 });
 
 /** RFC 7396, section 2, word for word: the judge of what a patch does. */
