@@ -3,17 +3,11 @@ import { Agent } from 'node:https';
 import { Registry as ServiceRegistry } from 'azure-iothub';
 
 import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
-import { authorize } from '../../host-sim/hub/access/authorize.ts';
-import { generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
-import { configurationRoutes } from '../../host-sim/hub/configurations/configuration-routes.ts';
 import { DEFAULT_LIMITS } from '../../host-sim/hub/limits.ts';
 import { listenTls } from '../../host-sim/hub/listen.ts';
-import { queryRoutes } from '../../host-sim/hub/query/query-routes.ts';
-import { RestServer } from '../../host-sim/hub/rest/rest-server.ts';
-import { realClock } from '../../host-sim/time/real-clock.ts';
 import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
 
-/** A hub whose queries and configurations are served over HTTPS on a free port, and Microsoft's registry client of it. */
+/** A hub whose service API is on a free port too, and Microsoft's registry client of it. */
 export interface LocalService extends LocalHub {
   registryOf(policy: string): ServiceRegistry;
 }
@@ -21,16 +15,7 @@ export interface LocalService extends LocalHub {
 export async function openLocalService(): Promise<LocalService> {
   const local = await openLocalHub();
   const { hub, pki } = local;
-  const dummyKeys = generateKeyPair();
-  const rest = new RestServer({
-    hubName: HUB_NAME,
-    clock: realClock,
-    now: () => hub.now(),
-    authorize: (request) => authorize(request, { registry: hub.registry, dummyKeys, nowMs: hub.now() }),
-    emit: () => {},
-    routes: [...queryRoutes(hub.rows), ...configurationRoutes({ configurations: hub.configurations, hasDevice: (identity) => hub.registry.find(identity) !== undefined })],
-  });
-  const sink = { accept: rest.accept.bind(rest), failed: () => {} };
+  const sink = { accept: hub.acceptHttps.bind(hub), failed: () => {} };
   const listener = await listenTls({ port: 0, tls: { certificateChain: pki.serverChainPem, privateKey: pki.server.privateKeyPem } }, DEFAULT_LIMITS, sink);
   const agent = new Agent({ host: '127.0.0.1', port: listener.port, ca: pki.root.certificatePem, servername: 'localhost', keepAlive: true });
   return {
@@ -44,7 +29,6 @@ export async function openLocalService(): Promise<LocalService> {
     },
     close: async () => {
       agent.destroy();
-      rest.close();
       await listener.close();
       await local.close();
     },
