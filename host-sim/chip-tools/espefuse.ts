@@ -11,6 +11,8 @@ export interface BlockState {
   readonly purpose: string;
   readonly isReadable: boolean;
   readonly isWritable: boolean;
+  /** The purpose stands in a field of its own. */
+  readonly isPurposeWritable: boolean;
 }
 
 export interface EfuseSummary {
@@ -68,7 +70,7 @@ export function whyNotBurnable(state: BlockState): string | undefined {
   if (state.purpose !== 'USER') return `was burnt for the purpose ${state.purpose}`;
   if (!state.isReadable) return 'is read-protected, so it holds something';
   if (!state.isEmpty) return 'holds bytes already';
-  return state.isWritable ? undefined : 'is write-protected';
+  return state.isWritable && state.isPurposeWritable ? undefined : 'is write-protected';
 }
 
 /** Why a burnt block is not safe to use, or undefined. */
@@ -76,7 +78,8 @@ export function whyNotProtected(state: BlockState): string | undefined {
   if (state.purpose === 'USER' && state.isEmpty && state.isReadable) return 'is not burnt';
   if (state.purpose !== 'HMAC_UP') return `has the purpose ${state.purpose} instead of HMAC_UP`;
   if (state.isReadable) return 'can be read by software';
-  return state.isWritable ? 'can be written to' : undefined;
+  if (state.isWritable) return 'can be written to';
+  return state.isPurposeWritable ? 'can be given another purpose' : undefined;
 }
 
 function commonArguments({ chip, port }: Pick<EfuseBoard, 'chip' | 'port'>): readonly string[] {
@@ -90,7 +93,8 @@ function stateOf(fields: Readonly<Record<string, Field>>, block: number): BlockS
     isEmpty: /^[0\s]*$/.test(String(content?.value)),
     purpose: String(purpose?.value ?? 'unknown'),
     isReadable: content?.readable !== false,
-    isWritable: content?.writeable !== false || purpose?.writeable !== false,
+    isWritable: content?.writeable !== false,
+    isPurposeWritable: purpose?.writeable !== false,
   };
 }
 
