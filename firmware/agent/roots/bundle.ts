@@ -172,7 +172,7 @@ function readKeys(reader: PayloadReader, verifier: RootVerifier): Uint8Array<Arr
 
 /** `2026-11-22T00:00:00Z`, and no other form of it. */
 function readTime(reader: PayloadReader): number {
-  const text = reader.text('2026-11-22T00:00:00Z'.length);
+  const text = reader.text(limits.MAX_NAME_CHARACTERS);
   const ms = text.length === 20 ? Date.parse(text) : NaN;
   if (!Number.isFinite(ms) || `${new Date(ms).toISOString().slice(0, 19)}Z` !== text) reader.fail(`${JSON.stringify(text)} is no time like 2026-11-22T00:00:00Z`);
   return ms;
