@@ -89,12 +89,13 @@ function firmwarePlugin(folder: string, modules: PreloadedModules): Plugin {
  * second argument).
  */
 export function freezeModule(text: string): string {
-  const names: string[] = [];
+  const values: string[] = [];
   const frozen = text.replaceAll(/^var ([\w$]+) = /gm, (_, name: string) => {
-    names.push(name);
+    // What esbuild wraps of a CommonJS package hides its objects; its loader gives them.
+    values.push(name.startsWith('require_') ? `${name}()` : name);
     return `const ${name} = `;
   });
-  return `${frozen}for (const value of [${names.join(', ')}]) if (!ArrayBuffer.isView(value)) Object.freeze(value, true);\n`;
+  return `${frozen}for (const value of [${values.join(', ')}]) if (!ArrayBuffer.isView(value)) Object.freeze(value, true);\n`;
 }
 
 async function bundle(name: ChipScript['name'], options: BuildOptions, finish: (text: string) => string = (text) => text): Promise<ChipScript> {
