@@ -147,74 +147,78 @@ export class JsonScanner {
     return this.refusal;
   }
 
+  /** The most frequent come first: XS compares one after the other. */
   #act(action: number, byte: number): ScanEvent {
     switch (action) {
-      case BEGIN_NAME:
-        this.#inName = true;
-        this.escaped = false;
-        this.#state = STRING;
-        this.mark = ++this.#at;
-        return this.#tell(NAME_BEGAN, this.#namesTo);
-      case BEGIN_STRING:
-        return this.#beginValue(byte, STRING);
-      case BEGIN_ESCAPE:
-        this.escaped = true;
-        this.#state = ESCAPE;
-        this.#at++;
-        return MORE;
       case END_STRING:
         if (!this.#inName) return this.#endValue(1);
         this.#inName = false;
         this.#state = COLON;
         this.mark = this.#at++;
-        return this.#tell(NAME_ENDED, this.#namesTo);
+        return this.#depth > this.#namesTo ? MORE : this.#tell(NAME_ENDED);
+      case BEGIN_NAME:
+        this.#inName = true;
+        this.escaped = false;
+        this.#state = STRING;
+        this.mark = ++this.#at;
+        return this.#depth > this.#namesTo ? MORE : this.#tell(NAME_BEGAN);
+      case BEGIN_STRING:
+        return this.#beginValue(byte, STRING);
       case BEGIN_SCALAR:
         this.#numberBegan = this.#before + this.#at;
         return this.#beginValue(byte, TRANSITIONS[(SCALAR << 8) | byte]!);
       case END_NUMBER:
         return this.#isLongNumber() ? REFUSED : this.#endValue(0);
-      case END_LITERAL:
-        return this.#endValue(1);
-      case OPEN_OBJECT:
-      case OPEN_ARRAY:
-        return this.#open(byte, action === OPEN_OBJECT);
       case CLOSE:
         this.#depth--;
         this.#levels >>>= 1;
         return this.#endValue(1);
+      case OPEN_OBJECT:
+        return this.#open(byte, FIRST_NAME, 1);
+      case END_LITERAL:
+        return this.#endValue(1);
+      case OPEN_ARRAY:
+        return this.#open(byte, FIRST_ELEMENT, 0);
+      case BEGIN_ESCAPE:
+        this.escaped = true;
+        this.#state = ESCAPE;
+        this.#at++;
+        return MORE;
       default:
         return this.#refuse(refusalOf(action & ~REFUSE, byte));
     }
   }
 
-  #open(byte: number, isObject: boolean): ScanEvent {
-    const event = this.#beginValue(byte, isObject ? FIRST_NAME : FIRST_ELEMENT);
+  #open(byte: number, state: number, level: 0 | 1): ScanEvent {
+    const event = this.#beginValue(byte, state);
     if (event === REFUSED) return event;
     if (this.#depth === this.#maxDepth) return this.#refuse('ERR_JSON_DEPTH');
-    this.#levels = (this.#levels << 1) | (isObject ? 1 : 0);
+    this.#levels = (this.#levels << 1) | level;
     this.#depth++;
     return event;
   }
 
   #beginValue(byte: number, state: number): ScanEvent {
     if (++this.#members > this.#maxMembers) return this.#refuse('ERR_JSON_MEMBERS');
-    this.first = byte;
     this.#state = state;
     this.mark = this.#at++;
-    return this.#tell(VALUE_BEGAN, this.#valuesTo);
+    if (this.#depth > this.#valuesTo) return MORE;
+    this.first = byte;
+    return this.#tell(VALUE_BEGAN);
   }
 
   /** `consumed`: whether the byte belongs to the value. */
   #endValue(consumed: 0 | 1): ScanEvent {
     this.#state = this.#depth === 0 ? DONE : (this.#levels & 1) === 1 ? AFTER_MEMBER : AFTER_ELEMENT;
     this.#at += consumed;
+    if (this.#depth > this.#valuesTo) return MORE;
     this.mark = this.#at;
-    return this.#tell(VALUE_ENDED, this.#valuesTo);
+    return this.#tell(VALUE_ENDED);
   }
 
-  #tell(event: ScanEvent, deepest: number): ScanEvent {
+  #tell(event: ScanEvent): ScanEvent {
     this.depth = this.#depth;
-    return this.#depth <= deepest ? event : MORE;
+    return event;
   }
 
   #isLongNumber(): boolean {
