@@ -18,8 +18,11 @@ export interface KeyRegistry {
 /** IoT Hub's registry, by a policy that may write to it. */
 export async function openKeyRegistry(policy: ConnectionString): Promise<KeyRegistry> {
   const { default: hub } = await import('azure-iothub');
-  const registry = hub.Registry.fromConnectionString(formatConnectionString(policy));
-  return { setKeys: (deviceId, keys) => setKeys(registry, deviceId, keys, policy.HostName) };
+  return keyRegistryOf(hub.Registry.fromConnectionString(formatConnectionString(policy)), policy.HostName);
+}
+
+export function keyRegistryOf(registry: Registry, hubName: string): KeyRegistry {
+  return { setKeys: (deviceId, keys) => setKeys(registry, deviceId, keys, hubName) };
 }
 
 async function setKeys(registry: Registry, deviceId: string, keys: HubKeys, hubName: string): Promise<void> {
