@@ -1,6 +1,6 @@
 import { isIdentityName, type Identity } from '../identity.ts';
+import { checkIfMatch } from '../if-match.ts';
 import { ServiceError } from '../service-error.ts';
-import { checkIfMatch } from './etags.ts';
 import { readIdentityOptions, readMembers, type Members } from './identity-input.ts';
 import { MAX_DEVICES, MAX_MODULES } from './limits.ts';
 import type { RegisteredIdentity } from './registered-identity.ts';

@@ -1,5 +1,6 @@
 import type { Clock } from '../../time/clock.ts';
 import { formatClientId, parseClientId, type Identity } from '../identity.ts';
+import { matchesEtag } from '../if-match.ts';
 import { ServiceError } from '../service-error.ts';
 import type { Durable, DurableRecord } from '../state/durable.ts';
 import { checkProperties, checkSize, type TwinPartName } from './check-properties.ts';
@@ -152,7 +153,7 @@ export class TwinStore implements Durable {
   #update(identity: Identity, update: TwinUpdate, ifMatch: string | undefined, replaced: boolean): TwinDocument {
     const twin = this.#require(identity);
     const { document } = twin;
-    if (ifMatch !== undefined && !matches(ifMatch, document.etag)) {
+    if (ifMatch !== undefined && !matchesEtag(ifMatch, document.etag)) {
       throw new ServiceError(412, 412_001, 'PreconditionFailed', `Precondition failed: the etag of the twin is ${document.etag}.`);
     }
     const desiredVersion = document.desiredVersion + 1;
@@ -259,12 +260,6 @@ function formatEtag(serviceVersion: number): string {
   const bytes = Buffer.alloc(ETAG_BYTES);
   bytes.writeBigUInt64BE(BigInt(serviceVersion));
   return bytes.toString('base64');
-}
-
-/** RFC 9110, 13.1.1, for one etag; the SDKs send it with and without quotes. */
-function matches(ifMatch: string, etag: string): boolean {
-  const given = ifMatch.trim();
-  return given === '*' || given === etag || given === `"${etag}"`;
 }
 
 function withoutMore({ deviceId, moduleId }: Identity): Identity {
