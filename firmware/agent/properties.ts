@@ -14,6 +14,8 @@ export interface MessageProperties {
   readonly contentType?: string | undefined;
   /** `$.ce`, such as `utf-8`: with a JSON content type it lets IoT Hub route by the body. */
   readonly contentEncoding?: string | undefined;
+  /** `$.sub`: the Plug and Play component that the telemetry is of. */
+  readonly component?: string | undefined;
   /** The application's own; names must not be empty nor begin with `$`. */
   readonly application?: Readonly<Record<string, string>> | undefined;
 }
@@ -35,15 +37,9 @@ export interface ReceivedProperties {
 
 type SystemName = Exclude<keyof ReceivedProperties, 'application' | 'droppedCount'>;
 
-/** In the order of Microsoft's Node SDK. */
-const SYSTEM_KEYS: readonly (readonly [Exclude<SystemName, 'expiryTimeUtc'>, string])[] = [
-  ['messageId', '%24.mid'],
-  ['correlationId', '%24.cid'],
-  ['userId', '%24.uid'],
-  ['to', '%24.to'],
-  ['contentType', '%24.ct'],
-  ['contentEncoding', '%24.ce'],
-];
+/** In the order of Microsoft's Node SDK, as two lists: a message is formatted with every telemetry, and pairs cost twice the compute units. */
+const SYSTEM_NAMES = ['messageId', 'correlationId', 'userId', 'to', 'contentType', 'contentEncoding', 'component'] as const;
+const SYSTEM_KEYS = ['%24.mid', '%24.cid', '%24.uid', '%24.to', '%24.ct', '%24.ce', '%24.sub'] as const;
 
 /** Bounds what a topic full of `&` costs: each property is a Map entry, some ten slots of heap. */
 export const MAX_RECEIVED_PROPERTIES = 64;
@@ -54,10 +50,11 @@ export const MAX_RECEIVED_PROPERTIES = 64;
  */
 export function formatProperties(properties: MessageProperties): string {
   let out = '';
-  for (const [name, key] of SYSTEM_KEYS) {
+  for (let i = 0; i < SYSTEM_NAMES.length; i++) {
+    const name = SYSTEM_NAMES[i]!;
     const value = properties[name];
     if (value === undefined || value === '') continue;
-    out += `${out === '' ? '' : '&'}${key}=${encode(value, name)}`;
+    out += `${out === '' ? '' : '&'}${SYSTEM_KEYS[i]}=${encode(value, name)}`;
   }
   const application = properties.application;
   if (application === undefined) return out;

@@ -118,6 +118,7 @@ function runOnChip(settings: Settings): void {
       if (line.startsWith('{"event":"connected"')) chip.confirmImage();
     },
     exit: (code) => print(`{"event":"exit","code":${code}}`),
+    restart: chip.restart,
     random: chip.random,
     openPort: (options) => new Esp32Port(options, restartAfterFault),
   });

@@ -7,6 +7,8 @@ export interface ApplicationHost {
   print(line: string): void;
   /** The work is done, or cannot be: 0, or what went wrong. */
   exit(code: number): void;
+  /** Starts the device anew. */
+  restart(): void;
   /** Uniform in [0, 1). */
   random(): number;
   openPort(options: PortOptions): Port;

@@ -7,6 +7,8 @@ import { passesSelfTest } from './self-test.ts';
 import { readSettings } from './settings.ts';
 
 const EXIT_CONFIG = 3;
+/** The board's process ends and whoever started it starts it again, as a chip does by itself (host-sim/simulation/restart.ts). */
+const EXIT_RESTART = 80;
 
 const print = (line: string): void => board.print(line);
 
@@ -16,6 +18,7 @@ function main(): void {
   board.onStop = runApplication(readSettings(), {
     print,
     exit: (code) => board.exit(code),
+    restart: () => board.exit(EXIT_RESTART),
     random: () => board.random(),
     openPort: (options) => new BoardPort(options),
   });

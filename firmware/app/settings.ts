@@ -6,6 +6,8 @@ export const SETTINGS_DOMAIN = 'latchkey';
 const MAX_ROOTS = 8;
 
 export interface Settings {
+  /** `thermostat`, or `load`: numbered messages of a fixed size. */
+  readonly app: string;
   /** For `parseConfig`. */
   readonly agent: Readonly<Record<string, unknown>>;
   readonly roots: readonly ArrayBuffer[];
@@ -42,6 +44,7 @@ export function readSettings(): Settings {
   }
   const servers = [text('ntp0'), text('ntp1')].filter((server) => server !== undefined);
   const settings: Settings = {
+    app: text('app') ?? 'load',
     agent: {
       hub: text('hub'),
       deviceId: text('device'),

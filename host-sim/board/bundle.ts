@@ -13,7 +13,7 @@ import { projectPath } from './project-path.ts';
 export interface FirmwareOptions {
   /** Entry of the application; default `firmware/app/main.ts`. */
   readonly app?: string;
-  /** Folder whose `agent` and `codecs` are preloaded; default `firmware`. */
+  /** Folder whose `agent`, `codecs` and `app/samples` are preloaded; default `firmware`. */
   readonly folder?: string;
   /** Default false: names in a stack are those of the source. */
   readonly minify?: boolean;
@@ -25,7 +25,7 @@ export interface Firmware {
   readonly main: string;
 }
 
-const PRELOADED_FOLDERS = ['agent', 'codecs'];
+const PRELOADED_FOLDERS = ['agent', 'codecs', 'app/samples'];
 const STALE_AFTER_MS = 24 * 60 * 60 * 1000;
 
 /**

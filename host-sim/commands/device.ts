@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { DeviceRunOptions } from '../simulation/device-run.ts';
 import { toJsonLine, type SimulationEvent } from '../simulation/events.ts';
+import { APP_NAMES, type AppName } from '../simulation/options.ts';
 import { makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
 import { EXIT_OF_ENDING } from '../terminal/cli-error.ts';
 import { maskConnectionString, requireDevice, type DeviceConnectionString } from '../terminal/connection-string.ts';
@@ -32,6 +33,7 @@ interface DeviceFlags {
   readonly bits: '32' | '64';
   readonly keep?: string;
   readonly pipeline?: true;
+  readonly app: AppName;
   readonly json?: true;
 }
 
@@ -59,6 +61,7 @@ export function addDeviceCommand(program: Command, context: CliContext): void {
     .option('--ntp <host[:port]>', 'ask this time server; up to two (default: public ones, none for a local hub)', repeated(hostAndPort(NTP_PORT)))
     .option('--date <host[:port]>', 'confirm the clock by the Date of this HTTPS server (default: the hub, none for a local hub)', hostAndPort(HTTPS_PORT))
     .addOption(new Option('--bits <n>', 'the board as a 64-bit program, or as a 32-bit one as on the chip').choices(['32', '64']).default('64'))
+    .addOption(new Option('--app <name>', 'numbered messages, or a thermostat with twin and methods').choices([...APP_NAMES]).default('load'))
     .option('--pipeline', 'send messages behind the CONNECT of a renewal without waiting for its answer')
     .option('--keep <folder>', "keep the device's files there: settings, flash, key")
     .option('--json', 'one JSON object a line on stdout')
@@ -113,6 +116,7 @@ function toOptions(flags: DeviceFlags, device: DeviceConnectionString, roots: re
     payloadBytes: flags.size,
     qos: flags.qos === '0' ? 0 : 1,
     pipeline: flags.pipeline === true,
+    app: flags.app,
     ntp: ntp.map(formatHostAndPort),
     date: date === undefined ? undefined : formatHostAndPort(date),
     bits: flags.bits === '32' ? 32 : 64,

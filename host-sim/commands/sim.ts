@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { toJsonLine, type SimulationEvent, type SummaryEvent } from '../simulation/events.ts';
-import { SCENARIO_NAMES, type ScenarioName, type SimulationOptions } from '../simulation/options.ts';
+import { APP_NAMES, SCENARIO_NAMES, type AppName, type ScenarioName, type SimulationOptions } from '../simulation/options.ts';
 import type { SimulationResult } from '../simulation/simulation.ts';
 import { isTerminal, makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
 import { EXIT_OF_ENDING, EXIT, type ExitCode } from '../terminal/cli-error.ts';
@@ -32,6 +32,7 @@ interface SimFlags {
   readonly scenario?: ScenarioName;
   readonly deviceClock?: number;
   readonly pipeline?: true;
+  readonly app: AppName;
   readonly json?: true;
 }
 
@@ -62,6 +63,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .option('--virtual-time', 'jump from event to event instead of waiting; the same seed gives the same run')
     .addOption(new Option('--bits <n>', 'the board as a 64-bit program, or as a 32-bit one as on the chip').choices(['32', '64']).default('64'))
     .option('--device-clock <date>', "what the devices' clocks show at start, such as 1970-01-01", dateMs)
+    .addOption(new Option('--app <name>', 'numbered messages, or a thermostat with twin and methods').choices([...APP_NAMES]).default('load'))
     .option('--pipeline', 'send messages behind the CONNECT of a renewal without waiting for its answer')
     .option('--keep <folder>', "keep the devices' files there: settings, flash, keys")
     .option('--json', 'one JSON object a line on stdout, the summary last')
@@ -135,5 +137,6 @@ function toOptions(flags: SimFlags): SimulationOptions {
     scenario: flags.scenario,
     deviceClockMs: flags.deviceClock,
     pipeline: flags.pipeline === true,
+    app: flags.app,
   };
 }

@@ -10,8 +10,9 @@ const EXIT_CONFIG = 3;
 export class DeviceRecord {
   readonly deviceId: string;
   readonly #tell: Tell;
-  #sent = 0;
-  #acked = 0;
+  /** Of this life, and of those before a restart. */
+  #counts = { sent: 0, acked: 0 };
+  #earlier = { sent: 0, acked: 0 };
   #hasFailed = false;
   #hasEnded = false;
 
@@ -22,7 +23,7 @@ export class DeviceRecord {
 
   /** Messages that the agent's `send()` accepted, and those that it saw acknowledged. */
   get counts(): { readonly sent: number; readonly acked: number } {
-    return { sent: this.#sent, acked: this.#acked };
+    return { sent: this.#earlier.sent + this.#counts.sent, acked: this.#earlier.acked + this.#counts.acked };
   }
 
   get hasEnded(): boolean {
@@ -39,10 +40,18 @@ export class DeviceRecord {
   }
 
   takeLine(line: BoardLine): void {
-    if (typeof line['sent'] === 'number') this.#sent = line['sent'];
-    if (typeof line['acked'] === 'number') this.#acked = line['acked'];
+    const { sent, acked } = line;
+    if (typeof sent === 'number') this.#counts = { ...this.#counts, sent };
+    if (typeof acked === 'number') this.#counts = { ...this.#counts, acked };
     const event = typeof line.event === 'string' ? line.event : 'line';
     this.#tell({ source: 'device', device: this.deviceId, body: { ...line, event } });
+  }
+
+  /** The firmware has ended itself in order to start anew. */
+  takeRestart(): void {
+    this.#earlier = this.counts;
+    this.#counts = { sent: 0, acked: 0 };
+    this.#tell({ source: 'board', device: this.deviceId, body: { event: 'restarting' } });
   }
 
   takeExit(exit: BoardExit, wasKilled: boolean): void {

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeKeyFile } from '../board/key-file.ts';
 import { writeSettings } from '../board/settings.ts';
+import type { AppName } from './options.ts';
 
 /** The key-value domain that the application reads (firmware/app/settings.ts). */
 export const SETTINGS_DOMAIN = 'latchkey';
@@ -30,6 +31,8 @@ export interface DeviceSetup {
   readonly ntp?: readonly string[] | undefined;
   /** `host:port` of an HTTPS server whose `Date` is believed. */
   readonly date?: string | undefined;
+  /** Which sample application; `load` sends numbered messages. */
+  readonly app?: AppName | undefined;
   readonly credential: DeviceCredential;
 }
 
@@ -61,6 +64,7 @@ export function deviceSettings(setup: Omit<DeviceSetup, 'credential'> & Partial<
     device: setup.deviceId,
     module: setup.moduleId,
     ttl: setup.tokenLifeSeconds,
+    app: setup.app,
     interval: setup.telemetryIntervalMs,
     duration: setup.durationMs,
     size: setup.payloadBytes,

@@ -10,6 +10,7 @@ import { DeviceRecord } from './board-events.ts';
 import { writeDeviceFolder, type DeviceCredential } from './device-folder.ts';
 import type { SimulationEvent, Tell } from './events.ts';
 import { buildFirmwareForBoard } from './firmware.ts';
+import type { AppName } from './options.ts';
 import type { RunEnding } from './run.ts';
 import { RunControl } from './run-control.ts';
 import { runReal } from './run-real.ts';
@@ -31,6 +32,7 @@ export interface DeviceRunOptions {
   readonly pipeline: boolean;
   readonly ntp: readonly string[];
   readonly date: string | undefined;
+  readonly app: AppName;
   readonly bits: 32 | 64;
   readonly keepFolder: string | undefined;
 }
@@ -69,6 +71,7 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
       pipeline: options.pipeline,
       ntp: options.ntp,
       date: options.date,
+      app: options.app,
       credential,
     });
     await runReal({ devices: [{ record, folder, seed: undefined }], firmware, deviceClockMs: undefined, stop: control.stop }, hosts);

@@ -39,8 +39,8 @@ type Sourced =
   | { readonly source: 'simulation'; readonly body: StartedEvent | SummaryEvent | StoppingEvent }
   /** What a device's firmware printed. */
   | { readonly source: 'device'; readonly device: string; readonly body: BoardLine & { readonly event: string } }
-  /** A device's process ended, or was ended. */
-  | { readonly source: 'board'; readonly device: string; readonly body: BoardEndedEvent }
+  /** A device's process ended, or was ended; or it is started anew because its firmware asked for that. */
+  | { readonly source: 'board'; readonly device: string; readonly body: BoardEndedEvent | { readonly event: 'restarting' } }
   | { readonly source: 'hub'; readonly body: HubEvent }
   | { readonly source: 'link'; readonly body: { readonly event: 'cut'; readonly connections: number; readonly number: number; readonly of: number } }
   | { readonly source: 'scenario'; readonly body: { readonly event: 'began' | 'ended'; readonly name: ScenarioName; readonly text: string } };

@@ -24,9 +24,16 @@ export interface SimulationOptions {
   readonly deviceClockMs: number | undefined;
   /** Send QoS 1 messages behind the CONNECT of a renewal. */
   readonly pipeline: boolean;
+  /** What the devices run. */
+  readonly app: AppName;
 }
 
 /** Refused renewals, by their cause; and one configuration for all devices. */
 export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock', 'configuration'] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+
+/** The sample applications (firmware/app/samples/choose-app.ts). */
+export const APP_NAMES = ['load', 'thermostat'] as const;
+
+export type AppName = (typeof APP_NAMES)[number];

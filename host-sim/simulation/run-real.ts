@@ -1,4 +1,5 @@
-import { startBoard, type Board } from '../board/board.ts';
+import { startBoard, type Board, type BoardExit } from '../board/board.ts';
+import { EXIT_RESTART, seedOfLife, shortenDuration } from './restart.ts';
 import { trackBoard } from './running-boards.ts';
 import { STOP_LIMIT_MS, type DevicePlan, type RunPlan } from './run.ts';
 
@@ -7,8 +8,17 @@ export async function runReal(plan: RunPlan, hosts: Readonly<Record<string, stri
   await Promise.all(plan.devices.map((device) => runDevice(device, plan, hosts)));
 }
 
-async function runDevice({ record, folder, seed }: DevicePlan, plan: RunPlan, hosts: Readonly<Record<string, string>>): Promise<void> {
-  if (plan.stop.aborted) return;
+async function runDevice(device: DevicePlan, plan: RunPlan, hosts: Readonly<Record<string, string>>): Promise<void> {
+  for (let life = 0; !plan.stop.aborted; life++) {
+    const startMs = performance.now();
+    const exit = await runLife({ ...device, seed: seedOfLife(device.seed, life) }, plan, hosts);
+    if (exit.code !== EXIT_RESTART || plan.stop.aborted) return device.record.takeExit(exit, plan.stop.aborted);
+    device.record.takeRestart();
+    shortenDuration(device.folder, performance.now() - startMs);
+  }
+}
+
+async function runLife({ record, folder, seed }: DevicePlan, plan: RunPlan, hosts: Readonly<Record<string, string>>): Promise<BoardExit> {
   const { program, preload, main } = plan.firmware;
   const board: Board = startBoard({
     program,
@@ -25,5 +35,5 @@ async function runDevice({ record, folder, seed }: DevicePlan, plan: RunPlan, ho
   plan.stop.addEventListener('abort', stop, { once: true });
   const exit = await board.exited;
   plan.stop.removeEventListener('abort', stop);
-  record.takeExit(exit, plan.stop.aborted);
+  return exit;
 }

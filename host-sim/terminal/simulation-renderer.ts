@@ -111,6 +111,7 @@ export class SimulationRenderer {
   }
 
   #describeEnd({ body }: EventOf<'board'>): string | undefined {
+    if (body.event === 'restarting') return this.#style.yellow('restarting');
     if (body.exitCode === 0) return undefined;
     const how = body.signal === null ? `exit code ${body.exitCode}` : body.signal;
     return this.#style.red(`the board ended with ${how}${body.talk === '' ? '' : `\n${body.talk}`}`);

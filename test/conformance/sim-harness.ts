@@ -18,7 +18,7 @@ export const VIRTUAL_RUN: SimulationOptions = {
   cutCount: 0,
   scenario: undefined,
   deviceClockMs: undefined,
-  pipeline: false,
+  pipeline: false, app: 'load',
 };
 
 export interface WatchedRun extends SimulationResult {

@@ -179,7 +179,7 @@ export class PeerConnection {
   }
 }
 
-/** What firmware/app/telemetry.ts puts into a message. */
+/** What firmware/app/samples/telemetry.ts puts into a message. */
 function numberOf({ payload }: IPublishPacket): number {
   return (JSON.parse(payload.toString()) as { n: number }).n;
 }

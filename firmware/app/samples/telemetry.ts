@@ -1,5 +1,13 @@
-import type { Agent } from '../agent/agent.ts';
-import type { Settings } from './settings.ts';
+import type { Agent } from '../../agent/agent.ts';
+import type { Settings } from '../settings.ts';
+
+/** What is sent. */
+export interface TelemetrySource {
+  /** The body of message `n`, which counts from 1. */
+  measure(n: number): string;
+  readonly contentType?: string | undefined;
+  readonly contentEncoding?: string | undefined;
+}
 
 export interface TelemetryHost {
   nowMs(): number;
@@ -16,10 +24,16 @@ const STOP_PATIENCE_MS = 3000;
 /** A late timer catches up with at most this many messages at once. */
 const MAX_CATCH_UP = 16;
 
-/** Sends numbered messages at a fixed pace; identity is `$.mid`. */
+/** Numbered messages of a fixed size. */
+export function numberedSource(sizeBytes: number): TelemetrySource {
+  return { measure: (n) => `{"n":${n}}`.padEnd(sizeBytes) };
+}
+
+/** Sends messages at a fixed pace and counts them; identity is `$.mid`. */
 export class Telemetry {
   readonly #agent: Agent;
   readonly #settings: Settings;
+  readonly #source: TelemetrySource;
   readonly #host: TelemetryHost;
   /** Differs from start to start, so that message ids do. */
   readonly #boot: string;
@@ -32,9 +46,13 @@ export class Telemetry {
   #sending = false;
   #stopAtMs = Infinity;
 
-  constructor(agent: Agent, settings: Settings, host: TelemetryHost) {
+  #end: () => void;
+
+  constructor(agent: Agent, settings: Settings, source: TelemetrySource, host: TelemetryHost) {
     this.#agent = agent;
     this.#settings = settings;
+    this.#source = source;
+    this.#end = () => host.exit(0);
     this.#host = host;
     this.#boot = Math.floor(host.random() * 2 ** 32).toString(16);
   }
@@ -45,8 +63,9 @@ export class Telemetry {
     this.#tick();
   }
 
-  /** Sends nothing more; ends when all is acknowledged, or after a while. */
-  stop(): void {
+  /** Sends nothing more; when all is acknowledged, or after a while, stops the agent and then calls `end`, by default the host's exit. */
+  stop(end = this.#end): void {
+    this.#end = end;
     this.#sending = false;
     this.#stopAtMs = Math.min(this.#stopAtMs, this.#host.nowMs() + STOP_PATIENCE_MS);
     this.#finish();
@@ -74,9 +93,9 @@ export class Telemetry {
 
   #send(): void {
     this.#attempts += 1;
-    const text = `{"n":${this.#sent + 1}}`;
-    const payload = text.length < this.#settings.sizeBytes ? text + ' '.repeat(this.#settings.sizeBytes - text.length) : text;
-    const accepted = this.#agent.send(payload, { messageId: `${this.#boot}-${this.#sent + 1}` }, this.#settings.qos);
+    const { contentType, contentEncoding } = this.#source;
+    const payload = this.#source.measure(this.#sent + 1);
+    const accepted = this.#agent.send(payload, { messageId: `${this.#boot}-${this.#sent + 1}`, contentType, contentEncoding }, this.#settings.qos);
     if (accepted) this.#sent += 1;
     else this.#dropped += 1;
   }
@@ -92,7 +111,7 @@ export class Telemetry {
     this.#agent.stop();
     this.#print('done');
     // One turn for DISCONNECT and close_notify to leave.
-    this.#host.after(1, () => this.#host.exit(0));
+    this.#host.after(1, this.#end);
   }
 
   #print(event: string): void {
