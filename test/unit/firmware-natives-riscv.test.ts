@@ -1,0 +1,75 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { projectPath } from '../../host-sim/board/project-path.ts';
+import { runCommand } from '../../host-sim/board/run-command.ts';
+import { findProgram, installPackages } from '../../host-sim/debian-packages.mjs';
+import { recordEvidence } from '../evidence.ts';
+
+/** ESP32-C3: 32 bits, integers, multiplication, compressed instructions. */
+const MACHINE = ['-march=rv32imc', '-mabi=ilp32'];
+const COMPILER = 'riscv64-unknown-elf-gcc';
+const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wpointer-arith', '-Wstack-usage=4608'];
+/** Our own C on the chip, without Mbed TLS and XS: what the flash has to hold of it. */
+const MAX_TEXT_BYTES = 40_000;
+const NATIVES = 'firmware/native';
+
+let out = '';
+let flags: readonly string[] = [];
+
+beforeAll(() => {
+  if (findProgram([COMPILER]) === undefined) installPackages(['gcc-riscv64-unknown-elf', 'picolibc-riscv64-unknown-elf']);
+  mkdirSync(projectPath('.build'), { recursive: true });
+  out = mkdtempSync(projectPath('.build/riscv-'));
+  // The host's other headers must not be found: only these two libraries are the chip's too.
+  for (const library of ['mbedtls', 'psa']) symlinkSync(join('/usr/include', library), join(out, library));
+  const xs = join(dirname(createRequire(projectPath('package.json')).resolve('@agoric/xsnap/package.json')), 'moddable/xs');
+  flags = [
+    ...MACHINE, ...WARNINGS, '--specs=picolibc.specs', '-Os', '-std=gnu17', '-ffunction-sections', '-fdata-sections',
+    '-DINCLUDE_XSPLATFORM', '-DXSPLATFORM="cross-platform.h"', '-DMBEDTLS_USER_CONFIG_FILE="cross-mbedtls.h"',
+    ...['test/fakes/riscv', NATIVES].map((folder) => `-I${projectPath(folder)}`),
+    ...['includes', 'platforms', 'sources'].map((folder) => `-isystem${join(xs, folder)}`), `-isystem${out}`,
+  ];
+});
+
+afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+const sources = readdirSync(projectPath(NATIVES)).filter((name) => name.endsWith('.c')).sort();
+
+/** Compiles one file, for a chip with the fake ESP-IDF headers where it asks for a chip; gives text bytes and errors. */
+async function compile(name: string, more: readonly string[] = []): Promise<{ readonly text: number; readonly errors: string }> {
+  const object = join(out, `${name}.o`);
+  const chip = name.startsWith('chip-') ? ['-DESP_PLATFORM', `-I${projectPath('test/fakes/esp-idf')}`] : [];
+  const { code, output } = await runCommand(COMPILER, [...flags, ...chip, ...more, '-c', projectPath(join(NATIVES, name)), '-o', object]);
+  if (code !== 0) return { text: 0, errors: output };
+  const size = await runCommand('riscv64-unknown-elf-size', [object]);
+  return { text: Number(/^\s*(\d+)/m.exec(size.output.split('\n')[1] ?? '')?.[1]), errors: output };
+}
+
+describe('the natives, for the processor of an ESP32-C3', () => {
+  let total = 0;
+  let compiled = 0;
+
+  test.each(sources)('%s compiles without a warning', async (name) => {
+    const { text, errors } = await compile(name);
+    expect(errors).toBe('');
+    total += text;
+    compiled += 1;
+  });
+
+  test('take a size that is printed and has a limit', () => {
+    expect(compiled).toBe(sources.length);
+    process.stderr.write(`firmware/native: ${total} bytes of code and constants in ${compiled} files, rv32imc -Os\n`);
+    expect(total).toBeGreaterThan(10_000);
+    expect(total).toBeLessThan(MAX_TEXT_BYTES);
+    recordEvidence('riscv-natives', compiled);
+  });
+
+  test('would not compile without date checks, nor for an HMAC block without its header', async () => {
+    expect((await compile('tls-verify.c', ['-UMBEDTLS_USER_CONFIG_FILE', '-DMBEDTLS_CONFIG_FILE="no-such.h"'])).errors).not.toBe('');
+    expect((await compile('chip-efuse.c', ['-DCONFIG_NVS_ENCRYPTION=1', '-DCONFIG_NVS_SEC_KEY_PROTECT_USING_HMAC=1'])).errors).toMatch(/CONFIG_NVS_SEC_HMAC_EFUSE_KEY_ID/);
+  });
+});
