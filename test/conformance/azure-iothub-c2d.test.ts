@@ -1,0 +1,147 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { Message } from 'azure-iot-common';
+import type { Client } from 'azure-iothub';
+import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
+import type { FeedbackRecord } from '../../host-sim/hub/messages/message-queues.ts';
+import { openLocalAmqp, type LocalAmqp, type LocalAmqpOptions } from './local-amqp.ts';
+
+const dev1 = { deviceId: 'dev1' };
+const clients: Client[] = [];
+let local: LocalAmqp | undefined;
+
+async function open(options: LocalAmqpOptions = {}): Promise<LocalAmqp> {
+  local = await openLocalAmqp(options);
+  local.hub.registry.add(dev1);
+  return local;
+}
+
+function clientOf(hub: LocalAmqp, policy = 'service', key?: string): Client {
+  const client = hub.serviceClient(policy, key);
+  clients.push(client);
+  return client;
+}
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close().catch(() => {});
+  await local?.close();
+  local = undefined;
+});
+
+function message(body: string | Buffer, fields: Partial<Message> = {}): Message {
+  return Object.assign(new Message(body), fields);
+}
+
+interface FeedbackReceiver {
+  on(event: 'message', listener: (message: Message) => void): void;
+  once(event: 'message', listener: (message: Message) => void): void;
+  on(event: 'errorReceived' | 'error', listener: (error: Error) => void): void;
+  complete(message: Message): Promise<unknown>;
+}
+
+function feedbackReceiverOf(client: Client): Promise<FeedbackReceiver> {
+  return new Promise((resolve, reject) => client.getFeedbackReceiver((error, receiver) => (error ? reject(error) : resolve(receiver as unknown as FeedbackReceiver))));
+}
+
+const nextOf = (receiver: FeedbackReceiver): Promise<Message> => new Promise((resolve) => receiver.once('message', resolve));
+
+const recordsOf = (batch: Message): FeedbackRecord[] => JSON.parse(batch.getData().toString()) as FeedbackRecord[];
+
+/** The name of the SDK's error, which it chooses by the AMQP condition; one that it wraps tells of its cause. */
+const errorOf = (attempt: Promise<unknown>): Promise<string> =>
+  attempt.then(() => 'none', (error: Error & { readonly amqpError?: Error }) => (error.name === 'Error' ? (error.amqpError?.name ?? 'Error') : error.name));
+
+test('the service SDK sends a message with every field, and it waits for the device', async () => {
+  const hub = await open();
+  const client = clientOf(hub);
+  const sent = message(Buffer.from([0, 255, 1]), { messageId: 'm-1', correlationId: 'c-1', contentType: 'application/json', contentEncoding: 'utf-8', ack: 'positive' });
+  const expiryMs = Date.now() + 600_000;
+  sent.expiryTimeUtc = expiryMs;
+  sent.properties.add('level', 'high');
+  await client.send('dev1', sent);
+  const queued = hub.hub.messages.lock(dev1);
+  expect(queued).toMatchObject({ messageId: 'm-1', correlationId: 'c-1', contentType: 'application/json', contentEncoding: 'utf-8', ack: 'positive', payload: Buffer.from([0, 255, 1]), sequenceNumber: 1 });
+  expect(Object.entries(queued?.properties ?? {})).toEqual([['level', 'high']]);
+  expect(queued?.expiryMs).toBe(expiryMs);
+});
+
+test('a UUID as message id arrives as text, and a device id with every odd character is found', async () => {
+  const hub = await open();
+  const odd = { deviceId: "a-:.+%_#*?!(),=@$'" };
+  hub.hub.registry.add(odd);
+  const uuid = '6c6d9d0c-1b1d-4a6e-9a53-5c5b4b3f2a10';
+  await clientOf(hub).send(odd.deviceId, message('', { messageId: uuid }));
+  expect(hub.hub.messages.lock(odd)).toMatchObject({ messageId: uuid, payload: Buffer.alloc(0) });
+});
+
+test('each refusal is the error of the SDK that IoT Hub causes there', async () => {
+  const hub = await open();
+  const client = clientOf(hub);
+  expect(await errorOf(client.send('nobody', message('x')))).toBe('DeviceNotFoundError');
+  expect(await errorOf(client.send('dev1', message(Buffer.alloc(65_537))))).toBe('MessageTooLargeError');
+  expect(await errorOf(client.send('dev1', message('x', { ack: 'sometimes' as 'full' })))).toBe('ArgumentError');
+  for (let n = 0; n < 50; n++) await client.send('dev1', message(`${n}`));
+  expect(await errorOf(client.send('dev1', message('one more')))).toBe('DeviceMaximumQueueDepthExceededError');
+  expect(hub.hub.messages.count(dev1)).toBe(50);
+});
+
+test('feedback of every kind reaches the receiver once', async () => {
+  const hub = await open();
+  const client = clientOf(hub);
+  const receiver = await feedbackReceiverOf(client);
+  const { messages } = hub.hub;
+  const send = (messageId: string, fields: Partial<Message> = {}): Promise<unknown> => client.send('dev1', message('x', { messageId, ack: 'full', ...fields }));
+  const seen: [string, string, string][] = [];
+  const first = nextOf(receiver);
+  await send('completed');
+  messages.complete(dev1, messages.lock(dev1)!.lockToken);
+  const batch = await first;
+  expect(batch.contentType).toBe('application/vnd.microsoft.iothub.feedback.json');
+  expect(recordsOf(batch)).toEqual([expect.objectContaining({ originalMessageId: 'completed', deviceId: 'dev1', statusCode: 'Success', description: 'Success' })]);
+  await receiver.complete(batch);
+  receiver.on('message', (next) => {
+    for (const { originalMessageId, statusCode, description } of recordsOf(next)) seen.push([originalMessageId, statusCode, description]);
+    void receiver.complete(next);
+  });
+  await send('rejected');
+  messages.reject(dev1, messages.lock(dev1)!.lockToken);
+  await send('expired', { expiryTimeUtc: Date.now() - 1_000 });
+  await send('abandoned');
+  for (let n = 0; n < 10; n++) messages.abandon(dev1, messages.lock(dev1)!.lockToken);
+  await send('purged');
+  messages.purge(dev1);
+  await send('silent', { ack: 'none' });
+  messages.purge(dev1);
+  await waitUntil(() => seen.length === 4 && hub.feedback.size === 0);
+  expect(seen).toEqual([
+    ['rejected', 'Rejected', 'Rejected'],
+    ['expired', 'Expired', 'Expired'],
+    ['abandoned', 'DeliveryCountExceeded', 'DeliveryCountExceeded'],
+    ['purged', 'Purged', 'Purged'],
+  ]);
+});
+
+test('nothing comes on the link for file uploads, and it stays open', async () => {
+  const hub = await open();
+  const client = clientOf(hub);
+  await new Promise<void>((resolve, reject) => client.getFileNotificationReceiver((error) => (error ? reject(error) : resolve())));
+  await client.send('dev1', message('x'));
+  expect(hub.amqpEvents.flatMap((event) => (event.event === 'amqpLinkOpened' ? [event.address] : []))).toEqual(['$cbs', '$cbs', '/messages/serviceBound/filenotifications', '/messages/devicebound']);
+});
+
+test('only a policy with ServiceConnect opens the endpoints, and the refusal is in the events alone', async () => {
+  const hub = await open();
+  const wrongKey = encodeKey(hub.hub.registry.findPolicy('device')!.keys.primary);
+  const refusals: string[] = [];
+  for (const [policy, key] of [['service', wrongKey], ['device', undefined], ['registryReadWrite', undefined], ['nobody', wrongKey]] as const) {
+    refusals.push(await errorOf(clientOf(hub, policy, key).open()));
+  }
+  expect(refusals).toEqual(Array<string>(4).fill('UnauthorizedError'));
+  expect(hub.amqpEvents.flatMap((event) => (event.event === 'amqpRefused' ? [event.reason] : []))).toEqual(['signature-wrong', 'permission-missing', 'permission-missing', 'policy-unknown']);
+  const secondary = encodeKey(hub.hub.registry.findPolicy('iothubowner')!.keys.secondary);
+  expect(await errorOf(clientOf(hub, 'iothubowner', secondary).send('dev1', message('x')))).toBe('none');
+});
+
+async function waitUntil(holds: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + 10_000;
+  while (!holds() && Date.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 10));
+}
