@@ -104,6 +104,6 @@ test('what an escape stands for is what JSON.parse says', () => {
       const bytes = utf8(`"${spelled}"`);
       expect(Buffer.from(unescapeJson(bytes, 1, bytes.length - 1)).toString()).toBe(JSON.parse(`"${spelled}"`));
     }),
-    { seed: 20_261_122, numRuns: 2000, examples: [['"\\/\b\f\n\r\t\0é€😀', 0], ['"\\/\b\f\n\r\t\0é€😀', 3]] },
+    { seed: 20_261_122, numRuns: 500, examples: [['"\\/\b\f\n\r\t\0é€😀', 0], ['"\\/\b\f\n\r\t\0é€😀', 3]] },
   );
 });

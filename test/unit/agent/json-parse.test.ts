@@ -35,12 +35,12 @@ test('what the table calls malformed is refused by Node, too, and what it reads 
 
 test('every valid JSON gives what JSON.parse gives', () => {
   fc.assert(
-    fc.property(fc.json({ maxDepth: 10, stringUnit: 'binary' }), (text) => {
+    fc.property(fc.json({ maxDepth: 8, depthSize: 'small', stringUnit: 'binary' }), (text) => {
       const bytes = Uint8Array.from(Buffer.from(text));
       const verdict = judge(bytes);
       expect(wide(bytes)).toEqual(verdict.ok && !verdict.hasProto ? { ok: true, value: verdict.value } : { ok: false, code: expect.any(String) });
     }),
-    { seed: 20_261_122, numRuns: 2000 },
+    { seed: 20_261_122, numRuns: 500 },
   );
 });
 
@@ -60,7 +60,7 @@ test('a mutated JSON is refused exactly where Node refuses it', () => {
       if (verdict.ok) read++;
       else refused++;
     }),
-    { seed: 20_261_122, numRuns: 10_000, examples: [['"\\ud83d\\ude00"', [[2, 1, 0x30]]]] },
+    { seed: 20_261_122, numRuns: 3000, examples: [['"\\ud83d\\ude00"', [[2, 1, 0x30]]]] },
   );
-  expect(Math.min(read, refused)).toBeGreaterThan(300);
+  expect(Math.min(read, refused)).toBeGreaterThan(100);
 });

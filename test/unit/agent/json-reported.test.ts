@@ -116,7 +116,7 @@ test('the cheap bound of a size is never below it', () => {
       const exact = reportedSize(section as JsonObject);
       if (!Number.isNaN(exact)) expect(reportedSizeBound(section as JsonObject)).toBeGreaterThanOrEqual(exact);
     }),
-    { seed: 20_261_122, numRuns: 500 },
+    { seed: 20_261_122, numRuns: 200 },
   );
 });
 
@@ -194,9 +194,9 @@ describe('two patches as one', () => {
         outcomes.merged++;
         for (const document of documents) expect(mergePatch(document, plain(merged))).toEqual(mergePatch(mergePatch(document, plain(first)), plain(second)));
       }),
-      { seed: 20_261_122, numRuns: 3000 },
+      { seed: 20_261_122, numRuns: 1500 },
     );
-    expect(outcomes.merged).toBeGreaterThan(500);
-    expect(outcomes.apart).toBeGreaterThan(100);
+    expect(outcomes.merged).toBeGreaterThan(300);
+    expect(outcomes.apart).toBeGreaterThan(50);
   });
 });
