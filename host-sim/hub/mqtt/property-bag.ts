@@ -9,7 +9,7 @@ export interface MessageProperties {
   readonly bytes: number;
 }
 
-const NO_PROPERTIES: Readonly<Record<string, string>> = Object.freeze(createRecord());
+const NO_PROPERTIES: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>);
 const EMPTY: MessageProperties = { system: NO_PROPERTIES, application: NO_PROPERTIES, bytes: 0 };
 
 /**
@@ -37,6 +37,10 @@ export function parsePropertyBag(text: string): MessageProperties | undefined {
   return { system: system ?? NO_PROPERTIES, application: application ?? NO_PROPERTIES, bytes };
 }
 
+/** Objects without inherited members, as of `Object.create(null)`, that the engine keeps as it keeps instances of a class: several times faster. */
+const PropertyRecord = function () {} as unknown as new () => Record<string, string>;
+Object.defineProperty(PropertyRecord, 'prototype', { value: Object.freeze(Object.create(null)) });
+
 function createRecord(): Record<string, string> {
-  return Object.create(null) as Record<string, string>;
+  return new PropertyRecord();
 }
