@@ -16,6 +16,7 @@ const MAX_LINE_CHARACTERS = 4096;
 const SOCKET = /^socket:\/\/([^:/]+):(\d+)$/;
 
 export interface SerialLog {
+  /** Until `close`. @throws ERR_NO_BOARD when the board goes away */
   readonly lines: AsyncIterable<string>;
   close(): void;
 }
@@ -27,9 +28,14 @@ export interface SerialLog {
 export async function openSerialLog(port: string, baud: number, interrupted: AbortSignal): Promise<SerialLog> {
   const socket = SOCKET.exec(port);
   const stream = socket === null ? await openDevice(port, baud, interrupted) : connect({ host: socket[1] ?? '', port: Number(socket[2]) });
-  const close = (): void => void stream.destroy();
+  let isClosed = false;
+  const close = (): void => {
+    isClosed = true;
+    interrupted.removeEventListener('abort', close);
+    stream.destroy();
+  };
   interrupted.addEventListener('abort', close, { once: true });
-  return { lines: splitLines(stream, port), close };
+  return { lines: splitLines(stream, port, () => isClosed), close };
 }
 
 async function openDevice(port: string, baud: number, interrupted: AbortSignal): Promise<Readable> {
@@ -57,18 +63,20 @@ async function openOnce(port: string, baud: number): Promise<Readable> {
   return new ReadStream(file);
 }
 
-async function* splitLines(stream: Readable, port: string): AsyncGenerator<string> {
+/** Ends when the log was closed here; a board that goes away is an error. */
+async function* splitLines(stream: Readable, port: string, isClosed: () => boolean): AsyncGenerator<string> {
   stream.setEncoding('utf8');
   let rest = '';
+  let cause: unknown;
   try {
     for await (const text of stream) {
       const lines = (rest + String(text)).split(/\r\n|[\r\n]/);
       rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARACTERS);
       for (const line of lines) if (line !== '') yield line;
     }
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ABORT_ERR') return;
-    if (stream.destroyed && cause instanceof Error && 'code' in cause && cause.code === 'ERR_STREAM_PREMATURE_CLOSE') return;
-    throw new CliError('ERR_NO_BOARD', EXIT.unreachable, `the board at ${port} went away`, 'plug it in again, then run latchkey flash --log-only', { cause });
+  } catch (error) {
+    cause = error;
   }
+  if (isClosed()) return;
+  throw new CliError('ERR_NO_BOARD', EXIT.unreachable, `the log at ${port} has ended: the board went away`, 'plug it in again, then: latchkey flash --log-only', { cause });
 }
