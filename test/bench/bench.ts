@@ -32,14 +32,14 @@ const FULL: Size = {
   renewalTokenSeconds: 10,
   refusalTokenSeconds: 76,
   lastRenewal: 200,
-  hub: { messages: 40_000, connects: 400, idleConnections: 800 },
+  hub: { messages: 200_000, connects: 400, idleConnections: 800 },
 };
 const QUICK: Size = {
   renewalMs: 15_000,
   renewalTokenSeconds: 8,
   refusalTokenSeconds: 10,
   lastRenewal: 30,
-  hub: { messages: 8000, connects: 100, idleConnections: 300 },
+  hub: { messages: 50_000, connects: 100, idleConnections: 300 },
 };
 
 const USAGE = `Measures every budget of docs/architecture.md and prints one table.

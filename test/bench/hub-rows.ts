@@ -18,7 +18,7 @@ const ROUNDS = 5;
 const PARALLEL_CONNECTS = 8;
 /** A broker is run in before it is looked at. */
 const WARM_UP_CONNECTS = 20;
-const WARM_UP_MESSAGES = 8_000;
+const WARM_UP_MESSAGES = 20_000;
 const CLOSE_LIMIT_MS = 10_000;
 const TIDY_TIMES = 4;
 const TIDY_PAUSE_MS = 300;

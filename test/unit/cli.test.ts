@@ -32,7 +32,7 @@ test.each([
   [['sim', '--token-ttl', '366d'], 'expected 5s to 365d, got 366d'],
   [['sim', '--port', '65536'], 'expected a whole number from 0 to 65535, got "65536"'],
   [['sim', '--port', '80x'], 'expected a whole number from 0 to 65535, got "80x"'],
-  [['sim', '--devices', '0'], 'expected a whole number from 1 to 1000, got "0"'],
+  [['sim', '--devices', '0'], 'expected a whole number from 1 to 500, got "0"'],
   [['sim', '--delay', '-1ms'], 'expected a duration such as 30s, 50ms or 1h'],
   [['sim', '--bits', '16'], 'Allowed choices are 32, 64'],
   [['sim', '--scenario', 'wrong'], 'Allowed choices are wrong-key, disabled, hub-clock'],
