@@ -18,7 +18,8 @@ export const VIRTUAL_RUN: SimulationOptions = {
   cutCount: 0,
   scenario: undefined,
   deviceClockMs: undefined,
-  pipeline: false, app: 'load',
+  pipeline: false,
+  app: 'load',
 };
 
 export interface WatchedRun extends SimulationResult {
