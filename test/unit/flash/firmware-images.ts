@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readPartitionTable, type Partition } from '../../../host-sim/firmware/partition-table.ts';
 
 /** An image as `esptool elf2image` lays it out: header, segments, checksum at the end of 16 bytes, SHA-256. */
-export function makeImage(chipId: number, segments: readonly Uint8Array[] = [Buffer.alloc(100, 0x11), Buffer.alloc(60, 0x22)]): Buffer {
+export function makeImage(chipId: number, segments: readonly Uint8Array[] = [Buffer.from(Array.from({ length: 100 }, (_, i) => i * 7)), Buffer.from([0x11, 0x22, 0x33, 0x45])]): Buffer {
   const header = Buffer.alloc(24);
   header.set([0xe9, segments.length, 2, 0x20]);
   header.writeUInt32LE(0x4038_0000, 4);
