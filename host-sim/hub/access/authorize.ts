@@ -1,4 +1,4 @@
-import type { Identity } from '../identity.ts';
+import { resourceSegments, type Identity } from '../identity.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Resource } from './resource-scope.ts';
 import { codeOfSasRefusal, describeSasRefusal } from './sas-refusals.ts';
@@ -86,6 +86,9 @@ export function authorize(request: AccessRequest, context: AccessContext): Acces
     context.sign,
   );
   if (!verdict.accepted) return deny(verdict.reason, verdict.expirySeconds);
+  // "SAS tokens granted to devices must be scoped to an individual device."
+  const isOwn = verdict.policy === undefined && identity !== undefined;
+  if (isOwn && verdict.scope.segments.length < resourceSegments(identity).length) return deny('resource-too-wide', verdict.expirySeconds);
   if (isDenied(verdict.policy, identity, context.denied)) return deny('shared-access-denied', verdict.expirySeconds);
   const { scope, expirySeconds, key, policy } = verdict;
   return { accepted: true, scope, expirySeconds, key, policy };

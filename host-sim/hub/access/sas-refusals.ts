@@ -21,6 +21,8 @@ export function describeSasRefusal(reason: SasRefusal): string {
       return 'sr cannot be percent-decoded';
     case 'resource-not-covered':
       return 'sr is not what is asked for, nor above it';
+    case 'resource-too-wide':
+      return 'sr of an own key must name its device or module';
     case 'identity-unknown':
       return 'no such device or module';
     case 'policy-unknown':

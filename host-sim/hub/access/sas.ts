@@ -24,6 +24,7 @@ export type SasRefusal =
   | 'expiry-malformed'
   | 'resource-malformed'
   | 'resource-not-covered'
+  | 'resource-too-wide'
   | 'identity-unknown'
   | 'policy-unknown'
   | 'policy-missing'
