@@ -6,6 +6,7 @@ import { ConnectedClient, type DeviceServices } from './connected-client.ts';
 import type { DisconnectReason, HubEventBody } from '../events.ts';
 import { Framer } from './framer.ts';
 import { keepAliveWaitMs, type HubLimits } from '../limits.ts';
+import { PacketHold } from './packet-hold.ts';
 import { PacketReader, type MalformedPacket } from './packet-reader.ts';
 import { PacketWriter } from './packet-writer.ts';
 import { digestToken } from '../access/sas.ts';
@@ -17,8 +18,6 @@ import type { TwinChange } from '../twins/twin-store.ts';
 const FLUSH_BYTES = 64 * 1024;
 /** Beyond this cloud-to-device messages wait in their queue for the client to read. */
 const CONGESTED_BYTES = 128 * 1024;
-/** How long one packet waits when the hub's rates are reached; then the queue of IoT Hub counts as full. */
-const MAX_SHAPING_MS = 10_000;
 
 /** MQTT 3.1.1, table 3.1: the server is there and does not take the connection now. */
 const CONNACK_UNAVAILABLE = 3;
@@ -51,14 +50,9 @@ export class Connection {
   #isClosed = false;
   #grant: ConnectGrant | undefined;
   #client: ConnectedClient | undefined;
-  /** Packets that came with the last chunk while stalled or delayed; `undefined` otherwise. */
-  #heldPackets: Buffer[] | undefined;
+  readonly #hold: PacketHold;
   #heldClientId: string | undefined;
-  #isStalled = false;
   #isReceiving = false;
-  /** How long the first held packet has been delayed. */
-  #delayedMs = 0;
-  #cancelDelay: (() => void) | undefined;
   #modelId: string | undefined;
   #connectedMs = 0;
   #keepAliveMs = 0;
@@ -72,6 +66,14 @@ export class Connection {
     this.number = number;
     this.#host = host;
     this.#lastHeardMs = host.clock.monotonicMs();
+    this.#hold = new PacketHold(host.clock, {
+      pause: () => void stream.pause(),
+      take: (packets) => this.#takeHeld(packets),
+      goOn: () => {
+        stream.resume();
+        this.act((client) => client.pump());
+      },
+    });
     this.#cancelWatch = host.clock.setTimer(host.limits.connectTimeoutMs, () => this.close('connect-timeout'));
     host.emit({ event: 'connectionOpened', connection: number, peer });
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -119,7 +121,7 @@ export class Connection {
       this.#isClosed = true;
       this.#cancelWatch();
       this.#cancelExpiry();
-      this.#cancelDelay?.();
+      this.#hold.end();
       this.#tellClosed(reason, detail);
       this.#client?.end();
       this.#host.release(this);
@@ -135,15 +137,13 @@ export class Connection {
 
   /** A fault: nothing is read and nothing answered until `resume`. */
   stall(): void {
-    this.#isStalled = true;
-    this.#hold([]);
+    this.#hold.stall();
   }
 
   resume(): void {
-    this.#isStalled = false;
     this.#heldClientId = undefined;
     this.#lastHeardMs = this.#host.clock.monotonicMs();
-    this.#goOn();
+    this.#hold.endStall();
   }
 
   /** Sets the timer for the end of the token; again when the hub's clock was changed. */
@@ -176,54 +176,32 @@ export class Connection {
   /** @returns whether the connection goes on */
   #take(bytes: Buffer): boolean {
     if (this.#isClosed) return false;
-    if (this.#heldPackets !== undefined) {
-      this.#heldPackets.push(bytes);
-      return true;
-    }
+    if (this.#hold.holdsBehind(bytes)) return true;
     const packet = this.#reader.read(bytes);
     if (packet.cmd === 'malformed') this.#closeMalformed(packet);
     else if (this.#client !== undefined) this.#handle(this.#client.handle(packet), bytes);
     else if (packet.cmd !== 'connect') this.close('first-packet-not-connect', `[MQTT-3.1.0-1] ${packet.cmd.toUpperCase()}`);
     else if (this.#host.holdsConnect(packet.clientId)) {
-      this.#isStalled = true;
       this.#heldClientId = packet.clientId;
-      this.#hold([bytes]);
+      this.#hold.stall(bytes);
     } else this.#connect(packet);
     return !this.#isClosed;
   }
 
   #handle(waitMs: number, bytes: Buffer): void {
-    if (waitMs === 0) {
-      this.#delayedMs = 0;
-      if (this.#writer.bytes > FLUSH_BYTES) this.#flush();
+    if (waitMs > 0) {
+      if (!this.#hold.delay(bytes, waitMs)) this.close('throttled', '429001 ThrottlingException');
       return;
     }
-    this.#delayedMs += waitMs;
-    if (this.#delayedMs > MAX_SHAPING_MS) return this.close('throttled', '429001 ThrottlingException');
-    this.#hold([bytes]);
-    this.#cancelDelay = this.#host.clock.setTimer(waitMs, () => {
-      this.#cancelDelay = undefined;
-      this.#goOn();
-    });
+    this.#hold.passed();
+    if (this.#writer.bytes > FLUSH_BYTES) this.#flush();
   }
 
-  #hold(packets: Buffer[]): void {
-    this.#heldPackets ??= packets;
-    this.#stream.pause();
-  }
-
-  /** Takes what was held, unless there is another reason to hold it. */
-  #goOn(): void {
-    const packets = this.#heldPackets;
-    if (packets === undefined || this.#isStalled || this.#cancelDelay !== undefined) return;
-    this.#heldPackets = undefined;
+  #takeHeld(packets: readonly Buffer[]): void {
     this.#isReceiving = true;
     for (const packet of packets) this.#take(packet);
     this.#isReceiving = false;
     this.#flush();
-    if (this.#heldPackets !== undefined) return;
-    this.#stream.resume();
-    this.act((client) => client.pump());
   }
 
   #connect(packet: IConnectPacket): void {
@@ -254,7 +232,7 @@ export class Connection {
       send: (packet) => this.#send(packet),
       emit: (event) => this.#host.emit(event),
       close: (reason, detail) => this.close(reason, detail),
-      isCongested: () => this.#heldPackets !== undefined || this.#writer.bytes + this.#stream.writableLength > CONGESTED_BYTES,
+      isCongested: () => this.#hold.isHolding || this.#writer.bytes + this.#stream.writableLength > CONGESTED_BYTES,
     });
     this.#writer.add({ cmd: 'connack', returnCode: CONNACK_ACCEPTED, sessionPresent });
     this.#cancelWatch();
@@ -275,14 +253,14 @@ export class Connection {
     this.#writer.add(packet);
     // Within a chunk the answers leave together.
     if (!this.#isReceiving) this.#flush();
-    if (this.#isStalled && this.#writer.bytes > this.#host.limits.waitingBytes) this.close('client-does-not-read', 'stalled', true);
+    if (this.#hold.isStalled && this.#writer.bytes > this.#host.limits.waitingBytes) this.close('client-does-not-read', 'stalled', true);
   }
 
   /** One timer for all packets: it looks at the time of the last one when it fires. */
   #watchKeepAlive(leftMs: number): void {
     this.#cancelWatch = this.#host.clock.setTimer(leftMs, () => {
       const silentMs = this.#host.clock.monotonicMs() - this.#lastHeardMs;
-      if (this.#heldPackets !== undefined) this.#watchKeepAlive(this.#keepAliveMs);
+      if (this.#hold.isHolding) this.#watchKeepAlive(this.#keepAliveMs);
       else if (silentMs < this.#keepAliveMs) this.#watchKeepAlive(this.#keepAliveMs - silentMs);
       else this.close('keep-alive-elapsed', '[MQTT-3.1.2-24]');
     });
@@ -314,7 +292,7 @@ export class Connection {
   }
 
   #flush(): void {
-    if (this.#isClosed || this.#isStalled) return;
+    if (this.#isClosed || this.#hold.isStalled) return;
     const waitingBytes = this.#stream.writableLength;
     const bytes = this.#writer.take();
     if (bytes === undefined) return;
