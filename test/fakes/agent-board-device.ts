@@ -9,6 +9,7 @@ export const DEVICE_ID = 'board-1';
 
 /** A key-value pair of the sample application each (firmware/app/settings.ts); the application's defaults hold for the others. */
 export interface DeviceSettings {
+  readonly app?: 'thermostat';
   readonly hub?: string;
   readonly gateway?: string;
   readonly port?: number;

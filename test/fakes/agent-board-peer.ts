@@ -15,6 +15,8 @@ export interface PeerScript {
   readonly onSecure?: (connection: PeerConnection) => void;
   readonly onConnect?: (connection: PeerConnection, packet: IConnectPacket) => void;
   readonly onSubscribe?: (connection: PeerConnection, packet: ISubscribePacket) => void;
+  /** Twin requests and answers to methods; those of QoS 1 have been acknowledged. Without it nothing answers. */
+  readonly onService?: (connection: PeerConnection, packet: IPublishPacket) => void;
   readonly onPublish?: (connection: PeerConnection, packet: IPublishPacket) => void;
   readonly onPing?: (connection: PeerConnection) => void;
 }
@@ -143,6 +145,11 @@ export class PeerConnection {
     this.peer.hasSession = true;
   }
 
+  /** A message to the device. */
+  publish(topic: string, payload: string | Buffer, messageId?: number): void {
+    this.send({ cmd: 'publish', topic, payload, qos: messageId === undefined ? 0 : 1, dup: false, retain: false, ...(messageId !== undefined && { messageId }) });
+  }
+
   acknowledge(packet: IPublishPacket): void {
     if (packet.qos === 0) return;
     this.peer.acknowledged.add(numberOf(packet));
@@ -160,6 +167,10 @@ export class PeerConnection {
         this.peer.connects.push(packet);
         return script.onConnect === undefined ? this.accept() : script.onConnect(this, packet);
       case 'publish':
+        if (packet.topic.startsWith('$iothub/')) {
+          if (packet.qos === 1) this.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
+          return script.onService?.(this, packet);
+        }
         this.peer.numbers.add(numberOf(packet));
         this.peer.received.push({ connection: this.number, packetId: packet.messageId ?? 0, dup: packet.dup, n: numberOf(packet), atMs: this.peer.clock.monotonicMs() });
         return script.onPublish === undefined ? this.acknowledge(packet) : script.onPublish(this, packet);
