@@ -1,12 +1,12 @@
 import { EventHubConsumerClient, earliestEventPosition } from '@azure/event-hubs';
 import { Client } from 'azure-iothub';
 import { encodeKey, generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
-import { authorize } from '../../host-sim/hub/access/authorize.ts';
 import type { AmqpEvent } from '../../host-sim/hub/amqp/amqp-events.ts';
 import { createAmqpService, type AmqpService } from '../../host-sim/hub/amqp/amqp-service.ts';
 import { EventLog } from '../../host-sim/hub/amqp/event-log.ts';
 import type { AmqpLimits } from '../../host-sim/hub/amqp/limits.ts';
 import { eventHubName } from '../../host-sim/hub/amqp/node-directory.ts';
+import { createTokenAuthorizer } from '../../host-sim/hub/amqp/token-authorizer.ts';
 import { DEFAULT_LIMITS } from '../../host-sim/hub/limits.ts';
 import { listenTls } from '../../host-sim/hub/listen.ts';
 import { FeedbackQueue } from '../../host-sim/hub/messages/feedback-queue.ts';
@@ -40,7 +40,7 @@ export async function openLocalAmqp(options: LocalAmqpOptions = {}): Promise<Loc
   const dummyKeys = generateKeyPair();
   const amqp = createAmqpService({
     hubName: HUB_NAME, clock: realClock, messages: hub.messages, feedback, events, graceMs: options.graceMs ?? 0,
-    authorize: (token, resource) => authorize({ token, resource, permissions: ['ServiceConnect'] }, { registry: hub.registry, dummyKeys, nowMs: hub.now() }),
+    authorize: createTokenAuthorizer(() => ({ registry: hub.registry, dummyKeys, nowMs: hub.now() })),
     now: () => hub.now(),
     emit: (event) => void amqpEvents.push(event),
     ...(options.limits === undefined ? {} : { limits: options.limits }),

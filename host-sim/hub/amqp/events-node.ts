@@ -95,7 +95,7 @@ function readManagement(log: EventLog, path: string, createdMs: number, request:
   }
   const partition = textOf(properties.get('partition')) ?? '';
   const state = properties.get('type') === 'com.microsoft:partition' && /^[0-9]{1,4}$/.test(partition) ? log.state(Number(partition)) : undefined;
-  if (state === undefined) return { status: 404, condition: 'amqp:not-found', description: 'no such entity' };
+  if (state === undefined) return { status: 400, condition: 'com.microsoft:argument-out-of-range', description: 'there is no such partition' };
   const body = {
     name: path,
     type: 'com.microsoft:partition',

@@ -26,6 +26,8 @@ const HUB_EVENTS = /^\/messages\/events(\/.*)?$/i;
 
 const PARTITION = /^\/consumergroups\/\$default\/partitions\/([0-9]{1,4})$/i;
 
+const MANAGEMENT = '/$management';
+
 /** The Event Hubs-compatible name of a hub's built-in endpoint. */
 export function eventHubName(hubName: string): string {
   return `iothub-ehub-${(hubName.split('.')[0] ?? hubName).toLowerCase()}`;
@@ -44,7 +46,9 @@ export function createNodeDirectory(options: NodeDirectoryOptions): NodeDirector
   return {
     find(address, hostName) {
       const text = address.replace(SCHEME_AND_HOST, '');
-      const local = text.startsWith('/') ? text : `/${text}`;
+      const named = text.startsWith('/') ? text : `/${text}`;
+      // Event Hubs clients attach to the bare name: the entity is in their requests and in their token.
+      const local = named.toLowerCase() === MANAGEMENT ? `/${path}${named}` : named;
       const known = fixed.get(local.toLowerCase());
       if (known !== undefined) return known;
       const events = HUB_EVENTS.exec(local);
@@ -59,7 +63,7 @@ function findEventsNode(options: NodeDirectoryOptions, path: string, address: st
   const rest = local.slice(path.length + 1);
   if (!isBelowPath) return undefined;
   const resources = eventResources(options.hubName, hostName, local);
-  if (rest.toLowerCase() === '/$management') return createManagementNode(options.events, path, address, options.createdMs, resources);
+  if (rest.toLowerCase() === MANAGEMENT) return createManagementNode(options.events, path, address, options.createdMs, resources);
   const partition = Number(PARTITION.exec(rest)?.[1] ?? -1);
   return partition >= 0 && partition < options.events.partitionCount ? createPartitionNode(options.events, partition, resources) : undefined;
 }
