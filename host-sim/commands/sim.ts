@@ -137,6 +137,7 @@ function toOptions(flags: SimFlags): SimulationOptions {
     scenario: flags.scenario,
     deviceClockMs: flags.deviceClock,
     pipeline: flags.pipeline === true,
-    app: flags.app,
+    // Only a thermostat has something to configure.
+    app: flags.scenario === 'configuration' ? 'thermostat' : flags.app,
   };
 }
