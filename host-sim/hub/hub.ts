@@ -1,18 +1,16 @@
 import type { Duplex } from 'node:stream';
 import { Configurations } from './configurations/configurations.ts';
-import { decideConnect, type ConnectDenial, type ConnectGrant } from './mqtt/connect-rules.ts';
-import { Connection, type ConnectionHost } from './mqtt/connection.ts';
+import { decideConnect } from './mqtt/connect-rules.ts';
+import { MqttSide } from './mqtt/mqtt-side.ts';
 import type { HubEvent, HubEventBody } from './events.ts';
 import { HubError } from './hub-error.ts';
-import { formatClientId, parseClientId, type Identity } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_LIMITS, type HubLimits } from './limits.ts';
 import { listenTls, type ListenOptions, type Listener } from './listen.ts';
 import type { Registry, RegistryChange } from './registry/registry.ts';
 import { MessageQueues, type DeviceDirectory, type MessageChange } from './messages/message-queues.ts';
 import { MethodBroker } from './methods/method-broker.ts';
-import type { DeviceServices } from './mqtt/connected-client.ts';
 import { PresenceStore } from './mqtt/presence-store.ts';
-import type { Session } from './mqtt/session.ts';
 import { SessionStore } from './mqtt/session-store.ts';
 import type { RowSource } from './query/run-query.ts';
 import { createTwinRows } from './query/twin-rows.ts';
@@ -111,7 +109,7 @@ export function createHub(options: HubOptions): Hub {
 /** A twin with what automatic configurations are to it. */
 export type ServiceTwin = ReturnType<typeof formatTwin> & { readonly configurations: NonNullable<ReturnType<Configurations['statusOf']>> };
 
-class LocalHub implements Hub, ConnectionHost {
+class LocalHub implements Hub {
   readonly hubName: string;
   readonly registry: Registry;
   readonly twins: TwinStore;
@@ -120,23 +118,16 @@ class LocalHub implements Hub, ConnectionHost {
   readonly configurations: Configurations;
   readonly rows: RowSource;
   readonly throttles: Throttles | undefined;
-  readonly services: DeviceServices;
   readonly durables: readonly Durable[];
   readonly clock: Clock;
   readonly limits: HubLimits;
-  readonly graceMs: number;
   readonly #listeners = new Set<(event: HubEvent) => void>();
-  readonly #connections = new Set<Connection>();
-  readonly #byClientId = new Map<string, Connection>();
-  readonly #sessions: SessionStore;
-  readonly #presences: PresenceStore;
-  readonly #stalled = new Set<string>();
+  readonly #mqtt: MqttSide;
   readonly #ports = new Set<Listener>();
   readonly #dummyKeys = generateKeyPair();
   readonly #deniedAccess: DeniedSharedAccess;
   readonly #serviceApi: RestServer;
   readonly #stopWatching: readonly (() => void)[];
-  #connectionsOpened = 0;
   #offsetMs = 0;
 
   constructor(options: HubOptions) {
@@ -144,41 +135,39 @@ class LocalHub implements Hub, ConnectionHost {
     this.registry = options.registry;
     this.clock = options.clock;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
     if (options.onEvent !== undefined) this.#listeners.add(options.onEvent);
     const records = options.records ?? (() => []);
     this.twins = options.twins ?? new TwinStore(options.clock, records('twin'));
     this.messages = options.messages ?? new MessageQueues(options.clock, directoryOf(options.registry), {}, records('message'));
     this.methods = new MethodBroker(options.clock, (event) => this.emit(event));
     this.throttles = options.throttles;
-    this.services = { twins: this.twins, methods: this.methods, messages: this.messages, throttles: this.throttles, now: () => this.now() };
-    this.#sessions = options.sessions ?? new SessionStore(records('session'));
-    this.#presences = options.presences ?? new PresenceStore(records('presence'));
+    const sessions = options.sessions ?? new SessionStore(records('session'));
+    const presences = options.presences ?? new PresenceStore(records('presence'));
+    this.#mqtt = new MqttSide({
+      clock: this.clock, limits: this.limits, graceMs: options.graceMs ?? DEFAULT_GRACE_MS, sessions, presences,
+      services: { twins: this.twins, methods: this.methods, messages: this.messages, throttles: this.throttles, now: () => this.now() },
+      emit: (event) => this.emit(event),
+      decideConnect: (packet) => decideConnect(packet, { ...this.#accessContext(), hubName: this.hubName, maxMessageBytes: this.limits.messageBytes }),
+      findIdentity: (identity) => this.registry.find(identity),
+    });
     this.#matchStores();
     this.rows = createTwinRows({ identities: () => this.twins.identities(), read: (identity) => this.describeTwin(identity) });
     this.configurations = new Configurations({
       clock: options.clock, twins: this.twins, rows: this.rows, records: options.configurationRecords ?? records('configuration'), emit: (event) => this.emit(event),
     });
-    this.durables = [this.twins, this.messages, this.#sessions, this.#presences, this.configurations];
+    this.durables = [this.twins, this.messages, sessions, presences, this.configurations];
     this.#deniedAccess = options.deniedAccess ?? {};
     this.#serviceApi = createServiceApi(this, options.clock);
     this.#stopWatching = [
       options.registry.onChange((change) => this.#applyChange(change)),
       this.twins.onChange((change) => this.#tellTwin(change)),
       this.messages.onChange((change) => this.#tellMessage(change)),
-      this.messages.onAvailable((identity) => this.#byClientId.get(formatClientId(identity))?.act((client) => client.pump())),
+      this.messages.onAvailable((identity) => this.#mqtt.pump(identity)),
     ];
   }
 
   accept(stream: Duplex, peer: string): void {
-    if (this.#connections.size >= this.limits.connections) {
-      stream.on('error', () => {});
-      stream.destroy();
-      this.emit({ event: 'connectionRejected', peer, limit: this.limits.connections });
-      return;
-    }
-    this.#connectionsOpened += 1;
-    this.#connections.add(new Connection(stream, peer, this.#connectionsOpened, this));
+    this.#mqtt.accept(stream, peer);
   }
 
   acceptHttps(stream: Duplex, peer: string): void {
@@ -205,7 +194,7 @@ class LocalHub implements Hub, ConnectionHost {
     this.configurations.close();
     this.methods.close();
     this.messages.close();
-    for (const connection of [...this.#connections]) connection.close('hub-closed', undefined, true);
+    this.#mqtt.close();
     await Promise.all([...this.#ports].map((port) => port.close()));
     this.#ports.clear();
   }
@@ -226,15 +215,11 @@ class LocalHub implements Hub, ConnectionHost {
   }
 
   identities(): readonly Identity[] {
-    return [...this.#byClientId.values()].flatMap((connection) => connection.grant?.identity ?? []);
+    return this.#mqtt.identities();
   }
 
   presence(identity: Identity): Presence {
-    const connection = this.#byClientId.get(formatClientId(identity));
-    if (connection === undefined) return this.#presences.read(identity);
-    const { connectedMs, silentMs, modelId } = connection;
-    const seen = { connected: true, changedMs: connectedMs, connectedSinceMs: connectedMs, lastActivityMs: this.now() - silentMs };
-    return modelId === undefined ? seen : { ...seen, modelId };
+    return this.#mqtt.presence(identity);
   }
 
   describeTwin(identity: Identity): ServiceTwin | undefined {
@@ -247,78 +232,29 @@ class LocalHub implements Hub, ConnectionHost {
   setClockOffset(offsetMs: number): void {
     this.#offsetMs = offsetMs;
     this.emit({ event: 'clockShifted', offsetMs });
-    for (const connection of [...this.#connections]) connection.watchExpiry();
+    this.#mqtt.watchExpiries();
   }
 
   dropConnection(identity: Identity): boolean {
-    const connection = this.#byClientId.get(formatClientId(identity));
-    connection?.close('dropped', undefined, true);
-    return connection !== undefined;
+    return this.#mqtt.drop(identity);
   }
 
   stall(identity: Identity, scope: StallScope): void {
-    const clientId = formatClientId(identity);
-    this.#stalled.add(clientId);
-    if (scope === 'everything') this.#byClientId.get(clientId)?.stall();
+    this.#mqtt.stall(identity, scope);
   }
 
   resume(identity: Identity): void {
-    const clientId = formatClientId(identity);
-    this.#stalled.delete(clientId);
-    this.#byClientId.get(clientId)?.resume();
-    for (const connection of [...this.#connections]) {
-      if (connection.heldClientId === clientId) connection.resume();
-    }
-  }
-
-  decideConnect(packet: Parameters<typeof decideConnect>[0]): ConnectGrant | ConnectDenial {
-    return decideConnect(packet, {
-      ...this.#accessContext(),
-      hubName: this.hubName,
-      maxMessageBytes: this.limits.messageBytes,
-    });
+    this.#mqtt.resume(identity);
   }
 
   #accessContext(): AccessContext {
     return { registry: this.registry, dummyKeys: this.#dummyKeys, nowMs: this.now(), denied: this.#deniedAccess };
   }
 
-  holdsConnect(clientId: string): boolean {
-    return this.#stalled.has(clientId);
-  }
-
-  admit(connection: Connection, grant: ConnectGrant, cleanSession: boolean): { session: Session; sessionPresent: boolean } {
-    const clientId = formatClientId(grant.identity);
-    const older = this.#byClientId.get(clientId);
-    if (older !== undefined) {
-      this.emit({ event: 'evicted', connection: older.number, ...grant.identity, code: 400027, by: connection.number });
-      older.close('evicted');
-    }
-    this.#byClientId.set(clientId, connection);
-    this.#notePresence(connection, grant.identity);
-    return this.#sessions.open(grant.identity, cleanSession);
-  }
-
-  release(connection: Connection): void {
-    this.#connections.delete(connection);
-    const identity = connection.grant?.identity;
-    if (identity === undefined) return;
-    const clientId = formatClientId(identity);
-    if (this.#byClientId.get(clientId) !== connection) return;
-    this.#byClientId.delete(clientId);
-    if (this.registry.find(identity) !== undefined) this.#notePresence(connection, identity);
-  }
-
-  #notePresence(connection: Connection, identity: Identity): void {
-    const { modelId, silentMs } = connection;
-    const nowMs = this.now();
-    this.#presences.note(identity, { changedMs: nowMs, lastActivityMs: nowMs - silentMs, ...(modelId === undefined ? {} : { modelId }) });
-  }
-
   #tellTwin(change: TwinChange): void {
     const { identity, part, version, replaced } = change;
     this.emit({ event: 'twinChanged', ...identity, part, version, replaced });
-    if (part === 'desired') this.#byClientId.get(formatClientId(identity))?.tellDesired(change);
+    if (part === 'desired') this.#mqtt.tellDesired(change);
   }
 
   #tellMessage({ deviceId, change, message: { messageId, sequenceNumber, payload } }: MessageChange): void {
@@ -327,14 +263,13 @@ class LocalHub implements Hub, ConnectionHost {
 
   /** Every identity has a twin, and nobody else has anything: what was kept may have been cut off in the middle of a change. */
   #matchStores(): void {
-    const orphans = [...this.twins.identities(), ...[...this.#sessions.clientIds(), ...this.#presences.clientIds()].flatMap((clientId) => parseClientId(clientId) ?? [])]
-      .filter((identity) => this.registry.find(identity) === undefined);
+    const orphans = [...this.twins.identities(), ...this.#mqtt.knownIdentities()].filter((identity) => this.registry.find(identity) === undefined);
     for (const identity of orphans) this.#forget(identity);
     for (const identity of this.registry.contents().identities) this.twins.create(identity);
   }
 
   #forget(identity: Identity): void {
-    for (const store of [this.#sessions, this.#presences, this.messages, this.methods, this.twins]) store.delete(identity);
+    for (const store of [this.#mqtt, this.messages, this.methods, this.twins]) store.delete(identity);
   }
 
   #applyChange(change: RegistryChange): void {
@@ -348,11 +283,7 @@ class LocalHub implements Hub, ConnectionHost {
       this.configurations.addTwin(change.identity);
     }
     if (change.change !== 'disabled' && change.change !== 'removed') return;
-    for (const connection of [...this.#connections]) {
-      const identity = connection.grant?.identity;
-      if (identity === undefined || this.registry.find(identity)?.enabled === true) continue;
-      connection.close(change.change === 'disabled' ? 'identity-disabled' : 'identity-removed');
-    }
+    this.#mqtt.closeVoid(change.change === 'disabled' ? 'identity-disabled' : 'identity-removed');
     if (change.change !== 'removed') return;
     this.#forget(change.identity);
     this.configurations.removeTwin(change.identity);
