@@ -12,6 +12,12 @@ export interface AgentPart {
    * up to 4 KiB of JSON, all values of a twin together 8 KiB (`TwinLimits`).
    */
   readonly desired?: readonly string[] | undefined;
+  /**
+   * Desired properties whose values are handed over one by one as the twin streams by, and are not kept: for what would be too large
+   * together. Each has up to 4 KiB; they come before `onDesired`, and before the rest of the twin is known to be good.
+   */
+  readonly streamed?: readonly string[] | undefined;
+  readonly onStreamed?: ((name: string, value: unknown) => void) | undefined;
   /** Top-level reported properties that this part wants back with the whole twin: what it reported before a restart. */
   readonly reported?: readonly string[] | undefined;
   /** Without it the twin is not read. */

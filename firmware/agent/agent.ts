@@ -11,11 +11,14 @@ import type { Port } from './port.ts';
 import type { MessageProperties } from './properties.ts';
 import type { Sender } from './messages/sender.ts';
 import { telemetryTopic } from './topics.ts';
+import type { TrustKeeper } from './trust.ts';
 
 export interface AgentOptions extends ApplicationCallbacks {
   /** @see parseConfig */
   readonly config: AgentConfig;
   readonly port: Port;
+  /** Keeps the trust anchors (`RootKeeper`); without it those of the port are as they are. */
+  readonly trust?: TrustKeeper | undefined;
 }
 
 /** A message for `sendBatch`. */
@@ -42,7 +45,9 @@ export class Agent {
       throw new LatchkeyError('ERR_CONFIG', 'onMessage: IoT Hub sends messages to devices, not to modules; use a direct method or a desired property');
     }
     this.#port = port;
-    this.#connector = new Connector(config, port, new Application(options), new Monotonic(() => port.ticks()));
+    const { trust, parts = [] } = options;
+    const application = new Application(trust === undefined ? options : { ...options, parts: [trust, ...parts] });
+    this.#connector = new Connector(config, port, application, new Monotonic(() => port.ticks()), trust);
     this.#conversation = this.#connector.conversation;
     this.#sender = this.#conversation.sender;
     this.#topicPrefix = telemetryTopic(config.identity);

@@ -50,7 +50,7 @@ export class Application {
   }
 
   get desiredNames(): readonly string[] {
-    return [...new Set(this.#parts.flatMap(({ desired = [] }) => desired))];
+    return [...new Set(this.#parts.flatMap(({ desired = [], streamed = [] }) => [...desired, ...streamed]))];
   }
 
   get reportedNames(): readonly string[] {
@@ -86,6 +86,16 @@ export class Application {
 
   writable(): void {
     this.#call(this.#callbacks.onWritable);
+  }
+
+  /** True when a part wants this value as it streams by. */
+  streamed(name: string, value: unknown): boolean {
+    for (const part of this.#parts) {
+      if (part.streamed?.includes(name) !== true) continue;
+      this.call((one: unknown) => part.onStreamed?.(name, one), value);
+      return true;
+    }
+    return false;
   }
 
   /** Each part hears of its own properties, of a patch only when one of them is in it. */

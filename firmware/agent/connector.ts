@@ -11,13 +11,15 @@ import { Conversation, type ConversationOwner } from './conversation.ts';
 import { HubConnection, type HubConnectionOwner } from './hub-connection.ts';
 import { clientIdOf, type Identity } from './identity.ts';
 import { CLOCK_OFF_MS, MAX_TIMER_MS } from './limits.ts';
+import type { AgentEvent } from './events.ts';
 import type { Port } from './port.ts';
 import { TokenSource, type FreshToken } from './token-source.ts';
+import type { TrustedAgent, TrustKeeper } from './trust.ts';
 
 const API_VERSION = '2021-04-12';
 
 /** The two seats: runs the machine of connectivity.ts, opens, renews and closes connections, and owns the one timer. */
-export class Connector implements HubConnectionOwner, ClockOwner, ConversationOwner {
+export class Connector implements HubConnectionOwner, ClockOwner, ConversationOwner, TrustedAgent {
   readonly tokens: TokenSource;
   readonly conversation: Conversation;
   readonly #config: AgentConfig;
@@ -25,6 +27,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
   readonly #application: Application;
   readonly #monotonic: Monotonic;
   readonly #clock: ClockKeeper;
+  readonly #trust: TrustKeeper | undefined;
   readonly #username: string;
   readonly #context: ConnectivityContext;
   readonly #events: ConnectivityEvent[] = [];
@@ -36,6 +39,8 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
   #current: HubConnection | undefined;
   #candidate: HubConnection | undefined;
   #candidateOpenedAtMs = 0;
+  /** Of the anchors that the candidate was opened with. */
+  #candidateEpoch = 0;
   /** Of the candidate's CONNECT. */
   #fresh: FreshToken | undefined;
   /** The current connection's token, if it is a ready-made one, and when it ends. */
@@ -48,8 +53,9 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
   #serial = 0;
   #scheduledAtMs = Infinity;
 
-  constructor(config: AgentConfig, port: Port, application: Application, monotonic: Monotonic) {
+  constructor(config: AgentConfig, port: Port, application: Application, monotonic: Monotonic, trust?: TrustKeeper) {
     this.#config = config;
+    this.#trust = trust;
     this.#port = port;
     this.#application = application;
     this.#monotonic = monotonic;
@@ -58,6 +64,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     this.#clock = new ClockKeeper(port, config.timeServers, config.dateServer, this);
     this.#username = usernameOf(config.identity, config);
     this.#context = this.#makeContext();
+    trust?.attach(this);
   }
 
   get state(): Connectivity {
@@ -79,6 +86,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     this.#application.report({ type: 'clock', level: this.#clock.level });
     // The application may have stopped the agent in that event.
     if (this.#running) this.#clock.start();
+    if (this.#running) this.#trust?.start();
     this.#arm();
   }
 
@@ -86,6 +94,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     if (!this.#running) return;
     this.#running = false;
     this.#clock.stop();
+    this.#trust?.stop();
     this.#dispatch({ type: 'clockUnknown' });
     this.#dispatch({ type: 'stopped' });
   }
@@ -102,6 +111,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     const current = this.#current;
     if (current !== undefined && !current.woke(nowMs)) this.conversationStuck(current, 'ERR_HUB_SILENT');
     if (nowMs >= this.conversation.wakeAtMs) this.conversation.woke(nowMs);
+    if (this.#trust !== undefined && nowMs >= this.#trust.wakeAtMs) this.#trust.woke(nowMs);
     if (nowMs >= wakeAtOf(this.#state)) this.#dispatch({ type: 'woke' });
     this.#arm();
   }
@@ -152,6 +162,9 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
 
   connectionOpened(connection: HubConnection): void {
     if (connection !== this.#candidate) return;
+    this.#trust?.linkOpened(this.#candidateEpoch);
+    // Revoked roots may have ended it.
+    if (connection !== this.#candidate) return;
     this.#dispatch({ type: 'opened', tookMs: this.nowMs() - this.#candidateOpenedAtMs });
   }
 
@@ -188,6 +201,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
   connectionClosed(connection: HubConnection, code: string): void {
     if (connection === this.#candidate) {
       this.#lostCode = code;
+      this.#trust?.linkFailed(code, this.#candidateEpoch);
       this.#dispatch({ type: 'candidateLost' });
     } else if (connection === this.#current) {
       this.#current = undefined;
@@ -197,6 +211,30 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
       if (candidate !== 'connecting' && candidate !== 'overdue') this.#reportDisconnected(code);
       this.#dispatch({ type: 'currentLost' });
     }
+  }
+
+  // --- trust anchors ---
+
+  get isOpening(): boolean {
+    return this.#candidate !== undefined;
+  }
+
+  report(patch: Readonly<Record<string, unknown>>): boolean {
+    return this.conversation.report(patch);
+  }
+
+  tell(event: AgentEvent): void {
+    this.#application.report(event);
+  }
+
+  reconnect(code: string): void {
+    for (const connection of [this.#candidate, this.#current]) {
+      if (connection !== undefined) this.conversationStuck(connection, code);
+    }
+  }
+
+  trustPlanned(): void {
+    this.#arm();
   }
 
   // --- the conversation ---
@@ -288,7 +326,8 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     if (this.#current === undefined) this.#application.report({ type: 'connecting', host, port });
     this.#serial += 1;
     this.#candidateOpenedAtMs = this.nowMs();
-    const options = { serial: this.#serial, target: { host, port, resume: true }, keepAliveSeconds, maxInboundBytes };
+    this.#candidateEpoch = this.#trust?.epoch ?? 0;
+    const options = { serial: this.#serial, target: { host, port, resume: this.#trust?.mayResume ?? true }, keepAliveSeconds, maxInboundBytes };
     this.#candidate = new HubConnection(this.#port, options, this, this.conversation);
     this.#candidate.open();
   }
@@ -341,7 +380,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
   /** One timer for everything; a later moment than the one that is set costs nothing: the wake-up finds nothing to do. */
   #arm(): void {
     if (this.#dispatching) return;
-    const wakeAtMs = Math.min(wakeAtOf(this.#state), this.#clock.wakeAtMs, this.conversation.wakeAtMs, this.#current?.wakeAtMs ?? Infinity);
+    const wakeAtMs = Math.min(wakeAtOf(this.#state), this.#clock.wakeAtMs, this.conversation.wakeAtMs, this.#trust?.wakeAtMs ?? Infinity, this.#current?.wakeAtMs ?? Infinity);
     if (wakeAtMs === Infinity || wakeAtMs >= this.#scheduledAtMs) return;
     this.#scheduledAtMs = wakeAtMs;
     this.#port.schedule(Math.max(0, Math.min(Math.ceil(wakeAtMs - this.nowMs()), MAX_TIMER_MS)));

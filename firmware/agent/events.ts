@@ -2,7 +2,7 @@ import type { ClockLevel } from './clock/clock-state.ts';
 import type { JsonRefusal } from './json/json-refusal.ts';
 
 /** What the agent tells the application; every expected failure is one of these, none is an exception. */
-export type AgentEvent = ClockEvent | ConnectionEvent | TwinEvent | CloudEvent;
+export type AgentEvent = ClockEvent | ConnectionEvent | TwinEvent | CloudEvent | RootEvent;
 
 export type ClockEvent =
   | { readonly type: 'clock'; readonly level: ClockLevel }
@@ -67,3 +67,17 @@ export type CloudEvent =
   | { readonly type: 'method-dropped'; readonly name: string; readonly reason: 'unanswered' | 'flood' }
   /** The application's handler threw; the agent goes on. */
   | { readonly type: 'handler-failed'; readonly message: string };
+
+export type RootEvent =
+  /** A bundle was verified: its version and keys count from now on; its roots are on trial, or come with a later link (`inner`). */
+  | { readonly type: 'roots-committed'; readonly version: number; readonly phase: 'trial' | 'inner'; readonly clockChecked: boolean }
+  /** A full TLS handshake with the hub has succeeded with the new roots. */
+  | { readonly type: 'roots-passed'; readonly version: number }
+  /** The new roots do not reach the hub: the old ones, without those that were revoked, are in use again. */
+  | { readonly type: 'roots-rolled-back'; readonly version: number }
+  /** A bundle or an offer was refused, or could not be fetched; `version` is the stored one. @see docs/roots.md for the codes */
+  | { readonly type: 'roots-refused'; readonly code: string; readonly version: number }
+  /** The hub's issuer is not trusted: a server of bundles was asked for `version`; `code` says why none was taken, or `OK`. */
+  | { readonly type: 'roots-recovery'; readonly host: string; readonly version: number; readonly code: string }
+  /** Flash does not hold the set that was verified: no bundle is taken until the device is provisioned again. */
+  | { readonly type: 'roots-damaged'; readonly version: number };

@@ -4,6 +4,7 @@ import { DEFAULT_TWIN_LIMITS, MAX_ESCAPED_LENGTH, type TwinLimits } from './json
 import type { JsonRefusal } from './json-refusal.ts';
 import { JsonScanner, MAX_SCANNED_DEPTH, MORE, NAME_BEGAN, NAME_ENDED, REFUSED, VALUE_BEGAN, VALUE_ENDED } from './json-scanner.ts';
 import type { NameBudget } from './name-budget.ts';
+import { parseBounded, type JsonParsed } from './parse-bounded.ts';
 import { isSame, type PropertyNames } from './property-names.ts';
 import { MAX_VERSION_BYTES, type TwinSection, TwinSectionReader } from './twin-section.ts';
 import { unescapeJson } from './unescape-json.ts';
@@ -20,6 +21,11 @@ export interface TwinScannerOptions {
   /** The one of the program. */
   readonly names: NameBudget;
   readonly limits?: Partial<TwinLimits> | undefined;
+  /**
+   * Is offered each desired value as it ends, before the rest of the document is known to be good. What it takes (true) is not
+   * kept and does not count for `maxTotalBytes`.
+   */
+  readonly take?: ((name: string, value: unknown) => boolean) | undefined;
 }
 
 export type TwinScan =
@@ -153,9 +159,12 @@ export class TwinScanner {
       this.#section!.setVersion(json);
       return;
     }
+    const { text, names, take } = this.#options;
+    const limits = { ...this.#limits, maxBytes: this.#limits.maxValueBytes };
+    const parsed: JsonParsed = json === undefined ? { ok: false, code: 'ERR_JSON_SIZE' } : parseBounded(json, { text, names, limits });
+    if (parsed.ok && this.#section === this.#desired && take?.(target.property, parsed.value) === true) return;
     this.#keptBytes += json?.length ?? 0;
-    const { text, names } = this.#options;
-    this.#section!.setValue(target.property, json, { text, names, limits: { ...this.#limits, maxBytes: this.#limits.maxValueBytes } });
+    this.#section!.setValue(target.property, parsed);
   }
 
   #refuse(refusal: JsonRefusal): false {

@@ -1,6 +1,5 @@
 import type { JsonRefusal } from './json-refusal.ts';
-import { parseBounded } from './parse-bounded.ts';
-import type { JsonContext } from './parse-bounded.ts';
+import type { JsonParsed } from './parse-bounded.ts';
 import type { PropertyNames } from './property-names.ts';
 
 /** What is kept of `desired` or `reported`. */
@@ -32,8 +31,7 @@ export class TwinSectionReader {
     this.version = json === undefined ? undefined : wholeNumberOf(json);
   }
 
-  setValue(name: string, json: Uint8Array | undefined, context: JsonContext): void {
-    const parsed = json === undefined ? ({ ok: false, code: 'ERR_JSON_SIZE' } as const) : parseBounded(json, context);
+  setValue(name: string, parsed: JsonParsed): void {
     if (parsed.ok) {
       this.values.set(name, parsed.value);
       this.refused.delete(name);

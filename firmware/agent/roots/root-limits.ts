@@ -23,11 +23,14 @@ export const MAX_ROOT_VERSION = 2 ** 31 - 1;
 export const POINT_BYTES = 64;
 export const SHA256_BYTES = 32;
 
-/** A part as text: below the 4 KB that IoT Hub allows for a string in a twin. */
+/** A part with what stands around it, as JSON: what the agent reads of one desired property (twin-scanner.ts). */
 export const MAX_PART_CHARACTERS = 4096;
-/** The same decoded: every part but the last has this size. */
-export const PART_BYTES = (MAX_PART_CHARACTERS / 4) * 3;
+/** Every part but the last has this size: 3,840 characters of base64url, and 256 for version, digest, count and index. */
+export const PART_BYTES = 2880;
 export const MAX_PARTS = Math.ceil(MAX_BUNDLE_BYTES / PART_BYTES);
+
+/** Bundles that are fetched one after another in one recovery. */
+export const MAX_LINKS = 16;
 
 /** Flash wears out: NOR lasts 100,000 erases of a sector (W25Q data sheet), which is 2.8 years at this rate. */
 export const MAX_ERASES_PER_HOUR = 4;

@@ -128,7 +128,8 @@ export class TwinClient {
       return false;
     }
     const { text, names } = this.#owner;
-    this.#scanner = new TwinScanner({ form: isPatch ? 'patch' : 'answer', desired: this.#desired, reported: this.#reported, text, names });
+    const take = (name: string, value: unknown): boolean => this.#application.streamed(name, value);
+    this.#scanner = new TwinScanner({ form: isPatch ? 'patch' : 'answer', desired: this.#desired, reported: this.#reported, text, names, take });
     return true;
   }
 

@@ -1,0 +1,36 @@
+import type { AgentPart } from './agent-part.ts';
+import type { ClockLevel } from './clock/clock-state.ts';
+import type { AgentEvent } from './events.ts';
+
+/** What the agent gives to who keeps its trust anchors. */
+export interface TrustedAgent {
+  nowMs(): number;
+  readonly clockLevel: ClockLevel;
+  readonly isConnected: boolean;
+  /** A connection is being opened beside the current one, or to become it. */
+  readonly isOpening: boolean;
+  report(patch: Readonly<Record<string, unknown>>): boolean;
+  /** Into the stream of the agent's events. */
+  tell(event: AgentEvent): void;
+  /** Ends every connection, because of roots that are no longer trusted; a new one is made at once. */
+  reconnect(code: string): void;
+  /** `wakeAtMs` is earlier than it was. */
+  trustPlanned(): void;
+}
+
+/** Keeps the trust anchors, which `Port.roots()` gives out, and hears how TLS with the hub goes. */
+export interface TrustKeeper extends AgentPart {
+  /** Once, before `start`. */
+  attach(agent: TrustedAgent): void;
+  start(): void;
+  stop(): void;
+  /** Changes with the anchors: says with which ones a connection was opened. */
+  readonly epoch: number;
+  /** Whether a cached TLS session may be offered: not while roots are on trial. */
+  readonly mayResume: boolean;
+  /** TLS with the hub is up, or was refused with `code`, on a connection opened in `epoch`. */
+  linkOpened(epoch: number): void;
+  linkFailed(code: string, epoch: number): void;
+  readonly wakeAtMs: number;
+  woke(nowMs: number): void;
+}
