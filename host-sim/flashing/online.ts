@@ -40,9 +40,10 @@ export function readLogLine(state: LogState, line: string): readonly [LogState, 
     case 'connected':
       return [next, { type: 'online' }];
     case 'error':
-      return [{ ...next, trouble: code }, failed(code)];
+      return [next, failed(code === 'ERR_SELF_TEST' ? (state.trouble ?? 'self-test') : code)];
     case 'self-test':
-      return event['ok'] === false ? [next, failed(code === '' ? 'self-test' : code)] : [next];
+      // The other checks follow, then ERR_SELF_TEST.
+      return [event['ok'] === false ? { ...next, trouble: code === '' ? 'self-test' : code } : next];
     case 'sign-failed':
       return [next, failed(code)];
     case 'credential-refused':

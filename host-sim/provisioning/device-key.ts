@@ -7,8 +7,6 @@ import { CliError, EXIT } from '../terminal/cli-error.ts';
 /** What the device will sign with. The owner wipes it: `wipeKey`. */
 export interface DeviceKey {
   readonly bytes: Buffer;
-  /** Which hub key the device derives from `bytes` first; absent: `bytes` is the hub key itself. */
-  readonly generation?: number | undefined;
 }
 
 /** @throws ERR_KEY; the text does not hold the key */
@@ -18,16 +16,16 @@ export function decodeDeviceKey(base64: string, owner: string): DeviceKey {
 
 /** A new secret; hub keys are derived from it, so that they can be replaced where the secret cannot (docs/security.md). */
 export function generateDeviceSecret(): DeviceKey {
-  return { bytes: randomBytes(EFUSE_KEY_BYTES), generation: 1 };
+  return { bytes: randomBytes(EFUSE_KEY_BYTES) };
 }
 
 export function wipeKey(key: DeviceKey): void {
   key.bytes.fill(0);
 }
 
-/** The hub key of a generation, for the registry. The owner wipes it. */
-export function deriveHubKey(secret: Uint8Array, hub: string, deviceId: string, generation: number): Buffer {
-  return createHmac('sha256', secret).update(hubKeyLabel(hub, deviceId, generation)).digest();
+/** Hub key n, for the registry. The owner wipes it. */
+export function deriveHubKey(secret: Uint8Array, hub: string, deviceId: string, n: number): Buffer {
+  return createHmac('sha256', secret).update(hubKeyLabel(hub, deviceId, n)).digest();
 }
 
 /**

@@ -5,7 +5,7 @@ import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { ChipName } from '../firmware/chips.ts';
 import type { ProvisionPlan } from './plan.ts';
 
-const RECORD_FILE = 'provision.json';
+export const RECORD_FILE = 'provision.json';
 const RECORD_VERSION = 1;
 
 export interface ProvisionRecord {
@@ -13,6 +13,8 @@ export interface ProvisionRecord {
   readonly chip: ChipName;
   readonly hub: string;
   readonly deviceId: string;
+  /** Which hub key the board derives, where its key is a secret. */
+  readonly keyNumber?: number | undefined;
   /** What `latchkey flash` writes; `file` is beside the record. */
   readonly images: readonly { readonly partition: string; readonly offset: number; readonly sizeBytes: number; readonly file: string }[];
   readonly erases: readonly { readonly partition: string; readonly offset: number; readonly sizeBytes: number }[];
@@ -24,7 +26,7 @@ export interface ProvisionRecord {
  * Writes what a board gets: folder 0700, files 0600. They hold the Wi-Fi password, and the device key where no eFuse takes it.
  * @throws ERR_PROVISION when the folder holds something else
  */
-export function writeProvisionFolder(folder: string, plan: ProvisionPlan, identity: { readonly hub: string; readonly deviceId: string }): ProvisionRecord {
+export function writeProvisionFolder(folder: string, plan: ProvisionPlan, identity: { readonly hub: string; readonly deviceId: string; readonly keyNumber?: number | undefined }): ProvisionRecord {
   if (existsSync(folder) && !existsSync(join(folder, RECORD_FILE)) && readdirSync(folder).length > 0) {
     throw new CliError('ERR_PROVISION', EXIT.configuration, `${folder} holds other files`, 'name an empty folder, or one that provision has made: --out FOLDER');
   }
@@ -37,6 +39,7 @@ export function writeProvisionFolder(folder: string, plan: ProvisionPlan, identi
     chip: plan.chip.name,
     hub: identity.hub,
     deviceId: identity.deviceId,
+    keyNumber: identity.keyNumber,
     images: plan.images.map(({ partition }) => ({ partition: partition.label, offset: partition.offset, sizeBytes: partition.sizeBytes, file: `${partition.label}.bin` })),
     erases: plan.erases.map(({ label, offset, sizeBytes }) => ({ partition: label, offset, sizeBytes })),
     blocks: plan.burns.map(({ block, use }) => ({ block, use })),

@@ -53,6 +53,10 @@ export interface ProvisionInputs {
   readonly telemetryIntervalMs?: number | undefined;
   /** Holds the key that BLOCK_KEY5 was given on an earlier day. */
   readonly nvsKeyFile?: string | undefined;
+  /** Which hub key a board derives whose key is a secret. */
+  readonly keyNumber?: number | undefined;
+  /** `thermostat` or `load`. */
+  readonly application?: string | undefined;
 }
 
 export interface PreparedRequest {
@@ -74,7 +78,8 @@ export function prepareRequest(inputs: ProvisionInputs): PreparedRequest {
     }),
     ...wifiSettings(inputs.wifi),
     ...(identity.policyName !== undefined && { skn: identity.policyName }),
-    ...(deviceKey?.generation !== undefined && { hubkey: String(deviceKey.generation) }),
+    ...(inputs.application !== undefined && { app: inputs.application }),
+    ...(inputs.keyNumber !== undefined && { keyn: String(inputs.keyNumber) }),
     ...(dps !== undefined && { 'dps-scope': dps.scope, 'dps-id': dps.registrationId }),
   };
   const place = inputs.keyPlace ?? (inputs.isRelease && chip.hasHmac ? 'efuse' : 'partition');

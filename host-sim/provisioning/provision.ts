@@ -13,6 +13,8 @@ export interface ProvisionJob {
   readonly request: ProvisionRequest;
   readonly hub: string;
   readonly deviceId: string;
+  /** Which hub key the board derives. */
+  readonly keyNumber?: number | undefined;
   readonly folder: string;
   readonly dryRun: boolean;
   /** Connected, for its eFuses. */
@@ -23,6 +25,8 @@ export interface ProvisionJob {
   readonly registry?: KeyRegistry | undefined;
   /** Where the HMAC key of NVS is kept, for changing settings later. */
   readonly nvsKeyFile?: string | undefined;
+  /** Where the secret is kept that hub keys are derived from. */
+  readonly secretFile?: string | undefined;
 }
 
 export interface ProvisionView {
@@ -94,6 +98,7 @@ function writeFiles(plan: ProvisionPlan, job: ProvisionJob, tell: ProvisionView[
   const record = writeProvisionFolder(job.folder, plan, job);
   tell({ event: 'folder', folder: job.folder, files: record.images.map(({ file }) => file) });
   if (job.nvsKeyFile !== undefined && job.request.nvs.type === 'hmac') replaceFile(job.nvsKeyFile, job.request.nvs.hmacKey);
+  if (job.secretFile !== undefined && job.request.key !== undefined) replaceFile(job.secretFile, job.request.key.deviceKey.bytes);
   if (plan.burns.length === 0 || job.burn) return;
   const files = plan.burns.map(({ block }) => join(job.folder, `efuse-key${block}.bin`));
   for (const [index, { key }] of plan.burns.entries()) replaceFile(files[index] ?? '', key);

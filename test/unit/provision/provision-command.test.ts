@@ -102,6 +102,23 @@ test('--keep-key writes settings and nothing else; an encrypted board needs the 
   expect(settingsOf(world.read('nvs.bin'), deriveNvsKeys(readFileSync(nvsKey)))).toMatchObject({ 'latchkey/wifi-ssid': 'home' });
 });
 
+test('a secret is one that the board derives hub keys from: it knows which, and later changes over to the next', async () => {
+  const secretFile = join(world.folder, 'secret');
+  expect((await world.run(['--new-key', '--save-secret', secretFile])).exitCode).toBe(0);
+  expect(settingsOf(world.read('nvs.bin'))).toMatchObject({ 'latchkey/keyn': '1' });
+  const second = world.read('secondary.key').toString();
+  expect(world.read('signer.bin').subarray(15, 47).equals(readFileSync(secretFile))).toBe(true);
+  // Settings alone: the number stays.
+  expect((await world.run(['--keep-key', '--app', 'thermostat'])).exitCode).toBe(0);
+  expect(settingsOf(world.read('nvs.bin'))).toMatchObject({ 'latchkey/keyn': '1', 'latchkey/app': 'thermostat' });
+  expect((await world.run(['--keep-key', '--key-number', '2'])).exitCode).toBe(0);
+  expect(settingsOf(world.read('nvs.bin'))).toMatchObject({ 'latchkey/keyn': '2' });
+  expect(world.files().map(([name]) => name)).toEqual(['nvs.bin', 'provision.json']);
+  // With the secret at hand the hub gets that key and the next one.
+  expect((await world.run(['--keep-key', '--key-number', '2', '--secret-file', secretFile])).exitCode).toBe(0);
+  expect(world.read('primary.key').toString()).toBe(second);
+});
+
 test('--save-nvs-key keeps the key with which the settings can be changed later', async () => {
   const file = join(world.folder, 'kept.key');
   expect((await world.run(['--release', '--save-nvs-key', file])).exitCode).toBe(0);
@@ -156,6 +173,6 @@ test('a folder that holds something else is left alone', async () => {
   expect([exitCode, stderr]).toEqual([3, expect.stringContaining('holds other files')]);
 });
 
-test.each([[['--burn']], [['--burn', '--dry-run', '--port', 'x']], [['--new-key', '--keep-key']], [['--wifi-ssid', 'a', '--ethernet']], [['--ntp', 'a', '--ntp', 'b', '--ntp', 'c']]])('%j is a usage error', async (args) => {
+test.each([[['--burn']], [['--burn', '--dry-run', '--port', 'x']], [['--new-key', '--keep-key']], [['--wifi-ssid', 'a', '--ethernet']], [['--ntp', 'a', '--ntp', 'b', '--ntp', 'c']], [['--key-number', '2']], [['--save-secret', 'x']], [['--keep-key', '--secret-file', 'x']]])('%j is a usage error', async (args) => {
   expect((await world.run(args)).exitCode).toBe(2);
 });
