@@ -77,6 +77,12 @@ export class HubProgram {
     }
   }
 
+  /** As a machine that runs out of memory does it: nothing is finished. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
   /** Ctrl-C. */
   async stop(): Promise<number | null> {
     this.#child.kill('SIGINT');
