@@ -37,6 +37,12 @@ test('a document that is refused, wherever, costs no name', () => {
   expect(parse({ e: 1 }, names)).toEqual(NO_MORE);
 });
 
+test('a document that is refused costs none of the bytes of names either', () => {
+  const names = new NameBudget({ maxBytes: 20 });
+  for (let i = 0; i < 100; i++) expect(parseBounded(utf8('{"eightabc":1,"eightdef":01}'), { text: textCodec, names })).toMatchObject({ ok: false });
+  expect(parse({ eightabc: 1, eightdef: 1 }, names)).toMatchObject({ ok: true });
+});
+
 test('array indices cost no name, as in the engine; what only looks like one does', () => {
   const names = new NameBudget({ maxNames: 1 });
   expect(parse({ 0: 1, 17: { 4294967294: 2 } }, names)).toMatchObject({ ok: true });
