@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { startDrivenBoard, type DrivenBoard } from '../board/board.ts';
 import type { VirtualClock } from '../time/virtual-clock.ts';
 import type { VirtualNetwork } from '../time/virtual-network.ts';
@@ -5,6 +6,9 @@ import { VirtualTime, type BoardHandle } from '../time/virtual-time.ts';
 import { EXIT_RESTART, seedOfLife, shortenDuration } from './restart.ts';
 import { trackBoard } from './running-boards.ts';
 import { STOP_LIMIT_MS, type DevicePlan, type RunPlan } from './run.ts';
+
+/** From so many devices on the boards leave the processor to whatever else runs, the hub first: virtual time does not mind. */
+const FLEET_DEVICES = 16;
 
 /** One device's board, from a start of it to its end. */
 interface Life {
@@ -24,6 +28,7 @@ export async function runVirtual(plan: RunPlan, clock: VirtualClock, network: Vi
     const seed = seedOfLife(device.seed, count);
     const board = startDrivenBoard({ program, preload, main, device: folder, ...(seed !== undefined && { seed }) });
     trackBoard(board);
+    if (plan.devices.length >= FLEET_DEVICES) setPriority(board.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     const handle = time.addBoard(board.channel, {
       onLine: (text) => record.takeText(text),
       ...(plan.deviceClockMs !== undefined && { wallMs: plan.deviceClockMs }),
