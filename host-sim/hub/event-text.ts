@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { describeAmqpEvent } from './amqp/amqp-event-text.ts';
 import { describeConfigurationEvent } from './configurations/configuration-event-text.ts';
 import type { HubEvent } from './events.ts';
 import { formatClientId } from './identity.ts';
@@ -63,6 +64,13 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
     case 'requestBroken':
     case 'requestFailed':
       return describeRestEvent(event);
+    case 'amqpOpened':
+    case 'amqpAuthorized':
+    case 'amqpRefused':
+    case 'amqpLinkOpened':
+    case 'amqpLinkClosed':
+    case 'amqpClosed':
+      return describeAmqpEvent(event);
     case 'tlsFailed':
       return { who: event.peer, text: `TLS failed: ${event.detail} (${event.code})`, tone: 'warning' };
     case 'connectionRejected':

@@ -1,3 +1,4 @@
+import type { AmqpEvent } from './amqp/amqp-events.ts';
 import type { ConfigurationEvent } from './configurations/configuration-events.ts';
 import type { Identity } from './identity.ts';
 import type { MessageEvent } from './messages/message-events.ts';
@@ -46,6 +47,7 @@ export type HubEventBody =
   | ConfigurationEvent
   | DeliveryEvent
   | RestEvent
+  | AmqpEvent
   | MessageEvent
   | { readonly event: 'listening'; readonly service: 'mqtt' | 'https' | 'amqp' | 'date' | 'ntp'; readonly address: string; readonly port: number }
   | { readonly event: 'tlsFailed'; readonly peer: string; readonly code: string; readonly detail: string }

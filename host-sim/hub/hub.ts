@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { AmqpSide } from './amqp/amqp-side.ts';
 import { Configurations } from './configurations/configurations.ts';
 import { decideConnect } from './mqtt/connect-rules.ts';
 import { MqttSide } from './mqtt/mqtt-side.ts';
@@ -8,6 +9,7 @@ import type { Identity } from './identity.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_LIMITS, type HubLimits } from './limits.ts';
 import { listenTls, type ListenOptions, type Listener } from './listen.ts';
 import type { Registry, RegistryChange } from './registry/registry.ts';
+import { FeedbackQueue } from './messages/feedback-queue.ts';
 import { MessageQueues, type DeviceDirectory, type MessageChange } from './messages/message-queues.ts';
 import { MethodBroker } from './methods/method-broker.ts';
 import { PresenceStore } from './mqtt/presence-store.ts';
@@ -36,6 +38,7 @@ export interface HubOptions {
   /** Stores as they were kept; new ones when not given. */
   readonly twins?: TwinStore;
   readonly messages?: MessageQueues;
+  readonly feedback?: FeedbackQueue;
   readonly sessions?: SessionStore;
   readonly presences?: PresenceStore;
   /** Of automatic device configurations. */
@@ -74,6 +77,10 @@ export interface Hub {
   accept(stream: Duplex, peer: string): void;
   /** The same of a client of the service API (HTTP), which also tells the time. */
   acceptHttps(stream: Duplex, peer: string): void;
+  /** The same of a service's AMQP connection. */
+  acceptAmqp(stream: Duplex, peer: string): void;
+  /** Says at which port services find `acceptAmqp`: from now on what devices send is kept for them, in memory. */
+  serveAmqpAt(port: number): void;
   /** Decides, for every protocol, whether a token allows something. */
   authorize(request: AccessRequest): AccessGrant | AccessDenial;
   /** Accepts TLS connections on a port. @throws ERR_PORT_IN_USE, ERR_PORT_FORBIDDEN, ERR_ADDRESS */
@@ -123,6 +130,7 @@ class LocalHub implements Hub {
   readonly limits: HubLimits;
   readonly #listeners = new Set<(event: HubEvent) => void>();
   readonly #mqtt: MqttSide;
+  readonly #amqp: AmqpSide;
   readonly #ports = new Set<Listener>();
   readonly #dummyKeys = generateKeyPair();
   readonly #deniedAccess: DeniedSharedAccess;
@@ -150,12 +158,20 @@ class LocalHub implements Hub {
       decideConnect: (packet) => decideConnect(packet, { ...this.#accessContext(), hubName: this.hubName, maxMessageBytes: this.limits.messageBytes }),
       findIdentity: (identity) => this.registry.find(identity),
     });
+    this.#amqp = new AmqpSide({
+      hubName: this.hubName, clock: this.clock, graceMs: options.graceMs ?? DEFAULT_GRACE_MS, messages: this.messages,
+      feedback: options.feedback ?? new FeedbackQueue(options.clock, {}, records('feedback')),
+      accessContext: () => this.#accessContext(),
+      now: () => this.now(),
+      emit: (event) => this.emit(event),
+      onEvent: (listener) => this.onEvent(listener),
+    });
     this.#matchStores();
     this.rows = createTwinRows({ identities: () => this.twins.identities(), read: (identity) => this.describeTwin(identity) });
     this.configurations = new Configurations({
       clock: options.clock, twins: this.twins, rows: this.rows, records: options.configurationRecords ?? records('configuration'), emit: (event) => this.emit(event),
     });
-    this.durables = [this.twins, this.messages, sessions, presences, this.configurations];
+    this.durables = [this.twins, this.messages, this.#amqp.feedback, sessions, presences, this.configurations];
     this.#deniedAccess = options.deniedAccess ?? {};
     this.#serviceApi = createServiceApi(this, options.clock);
     this.#stopWatching = [
@@ -172,6 +188,14 @@ class LocalHub implements Hub {
 
   acceptHttps(stream: Duplex, peer: string): void {
     this.#serviceApi.accept(stream, peer);
+  }
+
+  acceptAmqp(stream: Duplex, peer: string): void {
+    this.#amqp.accept(stream, peer);
+  }
+
+  serveAmqpAt(port: number): void {
+    this.#amqp.serveAt(port);
   }
 
   authorize(request: AccessRequest): AccessGrant | AccessDenial {
@@ -191,6 +215,7 @@ class LocalHub implements Hub {
   async close(): Promise<void> {
     for (const stop of this.#stopWatching) stop();
     this.#serviceApi.close();
+    this.#amqp.close();
     this.configurations.close();
     this.methods.close();
     this.messages.close();
@@ -233,6 +258,7 @@ class LocalHub implements Hub {
     this.#offsetMs = offsetMs;
     this.emit({ event: 'clockShifted', offsetMs });
     this.#mqtt.watchExpiries();
+    this.#amqp.clockShifted();
   }
 
   dropConnection(identity: Identity): boolean {
@@ -269,7 +295,7 @@ class LocalHub implements Hub {
   }
 
   #forget(identity: Identity): void {
-    for (const store of [this.#mqtt, this.messages, this.methods, this.twins]) store.delete(identity);
+    for (const store of [this.#mqtt, this.messages, this.#amqp, this.methods, this.twins]) store.delete(identity);
   }
 
   #applyChange(change: RegistryChange): void {

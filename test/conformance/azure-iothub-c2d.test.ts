@@ -3,14 +3,14 @@ import { Message } from 'azure-iot-common';
 import type { Client } from 'azure-iothub';
 import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { FeedbackRecord } from '../../host-sim/hub/messages/message-queues.ts';
-import { openLocalAmqp, type LocalAmqp, type LocalAmqpOptions } from './local-amqp.ts';
+import { openLocalAmqp, type LocalAmqp } from './local-amqp.ts';
 
 const dev1 = { deviceId: 'dev1' };
 const clients: Client[] = [];
 let local: LocalAmqp | undefined;
 
-async function open(options: LocalAmqpOptions = {}): Promise<LocalAmqp> {
-  local = await openLocalAmqp(options);
+async function open(): Promise<LocalAmqp> {
+  local = await openLocalAmqp();
   local.hub.registry.add(dev1);
   return local;
 }
@@ -125,18 +125,18 @@ test('nothing comes on the link for file uploads, and it stays open', async () =
   const client = clientOf(hub);
   await new Promise<void>((resolve, reject) => client.getFileNotificationReceiver((error) => (error ? reject(error) : resolve())));
   await client.send('dev1', message('x'));
-  expect(hub.amqpEvents.flatMap((event) => (event.event === 'amqpLinkOpened' ? [event.address] : []))).toEqual(['$cbs', '$cbs', '/messages/serviceBound/filenotifications', '/messages/devicebound']);
+  expect(hub.amqpEvents().flatMap((event) => (event.event === 'amqpLinkOpened' ? [event.address] : []))).toEqual(['$cbs', '$cbs', '/messages/serviceBound/filenotifications', '/messages/devicebound']);
 });
 
 test('only a policy with ServiceConnect opens the endpoints, and the refusal is in the events alone', async () => {
   const hub = await open();
-  const wrongKey = encodeKey(hub.hub.registry.findPolicy('device')!.keys.primary);
+  const wrongKey = hub.keyOf('device');
   const refusals: string[] = [];
   for (const [policy, key] of [['service', wrongKey], ['device', undefined], ['registryReadWrite', undefined], ['nobody', wrongKey]] as const) {
     refusals.push(await errorOf(clientOf(hub, policy, key).open()));
   }
   expect(refusals).toEqual(Array<string>(4).fill('UnauthorizedError'));
-  expect(hub.amqpEvents.flatMap((event) => (event.event === 'amqpRefused' ? [event.reason] : []))).toEqual(['signature-wrong', 'permission-missing', 'permission-missing', 'policy-unknown']);
+  expect(hub.amqpEvents().flatMap((event) => (event.event === 'amqpRefused' ? [event.reason] : []))).toEqual(['signature-wrong', 'permission-missing', 'permission-missing', 'policy-unknown']);
   const secondary = encodeKey(hub.hub.registry.findPolicy('iothubowner')!.keys.secondary);
   expect(await errorOf(clientOf(hub, 'iothubowner', secondary).send('dev1', message('x')))).toBe('none');
 });

@@ -1,6 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
 import type { EventHubConsumerClient, EventPosition, ReceivedEventData } from '@azure/event-hubs';
-import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { HubEventBody } from '../../host-sim/hub/events.ts';
 import { earliestEventPosition, openLocalAmqp, type LocalAmqp } from './local-amqp.ts';
 
@@ -105,14 +104,14 @@ test('a policy without ServiceConnect reads nothing', async () => {
   const hub = await open();
   hub.hub.emit(telemetry('secret'));
   await expect(clientOf(hub, 'device').getEventHubProperties()).rejects.toMatchObject({ code: 'UnauthorizedError' });
-  expect(hub.amqpEvents.flatMap((event) => (event.event === 'amqpRefused' ? [event.reason] : []))).toEqual(['permission-missing']);
-  const wrongKey = encodeKey(hub.hub.registry.findPolicy('device')!.keys.primary);
+  expect(hub.amqpEvents().flatMap((event) => (event.event === 'amqpRefused' ? [event.reason] : []))).toEqual(['permission-missing']);
+  const wrongKey = hub.keyOf('device');
   await expect(clientOf(hub, 'service', wrongKey).getEventHubProperties()).rejects.toMatchObject({ code: 'UnauthorizedError' });
 });
 
 /** Waits until so many links to partitions were opened. */
 async function linkOpened(hub: LocalAmqp, count: number): Promise<void> {
   const deadlineMs = Date.now() + 10_000;
-  const opened = (): number => hub.amqpEvents.filter((event) => event.event === 'amqpLinkOpened' && event.address.includes('/Partitions/')).length;
+  const opened = (): number => hub.amqpEvents().filter((event) => event.event === 'amqpLinkOpened' && event.address.includes('/Partitions/')).length;
   while (opened() < count && Date.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
 }

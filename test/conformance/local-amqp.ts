@@ -1,12 +1,9 @@
 import { EventHubConsumerClient, earliestEventPosition } from '@azure/event-hubs';
 import { Client } from 'azure-iothub';
-import { encodeKey, generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
+import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { AmqpEvent } from '../../host-sim/hub/amqp/amqp-events.ts';
-import { createAmqpService, type AmqpService } from '../../host-sim/hub/amqp/amqp-service.ts';
-import { EventLog } from '../../host-sim/hub/amqp/event-log.ts';
-import type { AmqpLimits } from '../../host-sim/hub/amqp/limits.ts';
 import { eventHubName } from '../../host-sim/hub/amqp/node-directory.ts';
-import { createTokenAuthorizer } from '../../host-sim/hub/amqp/token-authorizer.ts';
+import type { HubEvent } from '../../host-sim/hub/events.ts';
 import { DEFAULT_LIMITS } from '../../host-sim/hub/limits.ts';
 import { listenTls } from '../../host-sim/hub/listen.ts';
 import { FeedbackQueue } from '../../host-sim/hub/messages/feedback-queue.ts';
@@ -15,58 +12,41 @@ import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
 
 /** A hub whose AMQP endpoint is on a free port, and Microsoft's clients of it. */
 export interface LocalAmqp extends LocalHub {
-  readonly amqp: AmqpService;
   readonly amqpPort: number;
-  readonly amqpEvents: readonly AmqpEvent[];
+  amqpEvents(): readonly AmqpEvent[];
   readonly feedback: FeedbackQueue;
-  connectionString(policy: string, key?: string): string;
+  /** Of a policy, base64. */
+  keyOf(policy: string): string;
   serviceClient(policy: string, key?: string): Client;
   eventsClient(policy: string, key?: string): EventHubConsumerClient;
 }
 
-export interface LocalAmqpOptions {
-  readonly limits?: Partial<AmqpLimits>;
-  readonly graceMs?: number;
-}
-
-export async function openLocalAmqp(options: LocalAmqpOptions = {}): Promise<LocalAmqp> {
-  const local = await openLocalHub();
-  const { hub, pki } = local;
-  const events = new EventLog();
-  hub.onEvent((event) => events.observe(event));
+export async function openLocalAmqp(graceMs = 0): Promise<LocalAmqp> {
   const feedback = new FeedbackQueue(realClock, { batchIntervalMs: 0 });
-  hub.messages.onFeedback((record) => feedback.add(record));
-  const amqpEvents: AmqpEvent[] = [];
-  const dummyKeys = generateKeyPair();
-  const amqp = createAmqpService({
-    hubName: HUB_NAME, clock: realClock, messages: hub.messages, feedback, events, graceMs: options.graceMs ?? 0,
-    authorize: createTokenAuthorizer(() => ({ registry: hub.registry, dummyKeys, nowMs: hub.now() })),
-    now: () => hub.now(),
-    emit: (event) => void amqpEvents.push(event),
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-  });
-  const sink = { accept: amqp.accept.bind(amqp), failed: () => {} };
+  const local = await openLocalHub({ feedback, graceMs });
+  const { hub, pki } = local;
+  const sink = { accept: hub.acceptAmqp.bind(hub), failed: () => {} };
   const listener = await listenTls({ port: 0, tls: { certificateChain: pki.serverChainPem, privateKey: pki.server.privateKeyPem } }, DEFAULT_LIMITS, sink);
+  hub.serveAmqpAt(listener.port);
   const keyOf = (policy: string): string => encodeKey(hub.registry.findPolicy(policy)!.keys.primary);
-  const connectionString = (policy: string, key = keyOf(policy)): string => `HostName=${HUB_NAME};SharedAccessKeyName=${policy};SharedAccessKey=${key}`;
   return {
     ...local,
-    amqp, amqpPort: listener.port, amqpEvents, feedback, connectionString,
-    serviceClient: (policy, key) => {
-      const client = Client.fromConnectionString(connectionString(policy, key));
+    amqpPort: listener.port,
+    amqpEvents: () => local.events.filter((event): event is HubEvent & AmqpEvent => event.event.startsWith('amqp')),
+    feedback,
+    keyOf,
+    serviceClient: (policy, key = keyOf(policy)) => {
+      const client = Client.fromConnectionString(`HostName=${HUB_NAME};SharedAccessKeyName=${policy};SharedAccessKey=${key}`);
       redirect(client, { uri: `amqps://localhost:${listener.port}`, ca: pki.root.certificatePem });
       return client;
     },
     eventsClient: (policy, key = keyOf(policy)) => {
-      const path = eventHubName(HUB_NAME);
-      const endpoint = `Endpoint=sb://${HUB_NAME}/;SharedAccessKeyName=${policy};SharedAccessKey=${key};EntityPath=${path}`;
+      const endpoint = `Endpoint=sb://${HUB_NAME}/;SharedAccessKeyName=${policy};SharedAccessKey=${key};EntityPath=${eventHubName(HUB_NAME)}`;
       const client = new EventHubConsumerClient('$Default', endpoint, { customEndpointAddress: `sb://localhost:${listener.port}`, retryOptions: { maxRetries: 0, timeoutInMs: 15_000 } });
       trust(client, pki.root.certificatePem);
       return client;
     },
     close: async () => {
-      amqp.close();
-      feedback.close();
       await listener.close();
       await local.close();
     },

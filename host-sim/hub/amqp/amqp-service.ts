@@ -24,8 +24,8 @@ export interface AmqpServiceOptions {
   /** How long a connection outlives its tokens. */
   readonly graceMs: number;
   readonly limits?: Partial<AmqpLimits>;
-  /** The port that services reach it at, for redirects. Default 5671. */
-  readonly port?: number;
+  /** The port that services reach it at, for redirects. */
+  port(): number;
 }
 
 export interface AmqpService {
@@ -38,8 +38,6 @@ export interface AmqpService {
   close(): void;
 }
 
-const AMQPS_PORT = 5_671;
-
 /** The hub's AMQP 1.0 endpoint for services: cloud-to-device messages, feedback, and the built-in events of devices. */
 export function createAmqpService(options: AmqpServiceOptions): AmqpService {
   const limits = { ...DEFAULT_AMQP_LIMITS, ...options.limits };
@@ -48,7 +46,7 @@ export function createAmqpService(options: AmqpServiceOptions): AmqpService {
   let opened = 0;
   const host = {
     hubName, clock, limits, graceMs, authorize,
-    nodes: createNodeDirectory({ ...options, port: options.port ?? AMQPS_PORT, createdMs: options.now() }),
+    nodes: createNodeDirectory({ ...options, port: () => options.port(), createdMs: options.now() }),
     container: createContainer({
       id: hubName,
       disable_sasl: true,

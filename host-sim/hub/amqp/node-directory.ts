@@ -17,7 +17,7 @@ export interface NodeDirectoryOptions {
   readonly events: EventLog;
   readonly createdMs: number;
   /** Where a reader of events finds this hub, for the redirect. */
-  readonly port: number;
+  port(): number;
 }
 
 const SCHEME_AND_HOST = /^amqps?:\/\/[^/]*/i;
@@ -52,7 +52,7 @@ export function createNodeDirectory(options: NodeDirectoryOptions): NodeDirector
       const known = fixed.get(local.toLowerCase());
       if (known !== undefined) return known;
       const events = HUB_EVENTS.exec(local);
-      if (events !== null) return createRedirect(hubName, `${path}${events[1] ?? ''}`, hostName ?? hubName, options.port);
+      if (events !== null) return createRedirect(hubName, `${path}${events[1] ?? ''}`, hostName ?? hubName, options.port());
       return findEventsNode(options, path, address, local, hostName);
     },
   };
