@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util';
 
 import { buildBoard } from '../../host-sim/board/build.ts';
 import { buildFirmwareForBoard } from '../../host-sim/simulation/firmware.ts';
+import { measureCloud } from './cloud-rows.ts';
+import { measureFleet } from './fleet-rows.ts';
 import { measureHeap } from './heap-rows.ts';
 import { measureHub } from './hub-rows.ts';
 import { measureImage } from './image-rows.ts';
@@ -25,6 +27,7 @@ interface Size {
   readonly refusalTokenSeconds: number;
   readonly lastRenewal: number;
   readonly hub: Parameters<typeof measureHub>[0];
+  readonly fleetDevices: number;
 }
 
 const FULL: Size = {
@@ -33,6 +36,7 @@ const FULL: Size = {
   refusalTokenSeconds: 76,
   lastRenewal: 200,
   hub: { messages: 200_000, connects: 400, idleConnections: 800 },
+  fleetDevices: 500,
 };
 const QUICK: Size = {
   renewalMs: 15_000,
@@ -40,6 +44,7 @@ const QUICK: Size = {
   refusalTokenSeconds: 10,
   lastRenewal: 30,
   hub: { messages: 50_000, connects: 100, idleConnections: 300 },
+  fleetDevices: 50,
 };
 
 const USAGE = `Measures every budget of docs/architecture.md and prints one table.
@@ -90,12 +95,14 @@ function groupsOf(size: Size): Readonly<Record<string, () => Promise<readonly Ro
     refusal: async () => measureRefusal({ firmware: await firmware(64), tokenLifeSeconds: size.refusalTokenSeconds }),
     token: async () => measureToken((await firmware(32)).program),
     message: async () => measureMessage(await firmware(32)),
+    cloud: async () => measureCloud(await firmware(32)),
     heap: async () => measureHeap({ firmware: await firmware(32), lastRenewal: size.lastRenewal }),
     peak: async () => measurePeak({ ...(await firmware(32)), program: await buildBoard({ variant: 'stress', onProgress: say }) }),
     scanner: async () => measureScanners((await firmware(32)).program, await buildBoard({ variant: 'stress', onProgress: say })),
     keys: async () => measureKeyTraces(await firmware(32)),
     image: measureImage,
     hub: () => measureHub(size.hub),
+    fleet: () => measureFleet({ devices: size.fleetDevices }),
     start: measureStart,
   };
 }
