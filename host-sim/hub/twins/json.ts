@@ -12,9 +12,13 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** An empty object, or one with the members of `source`, without a prototype. */
+/** As objects of `Object.create(null)`, without inherited members, but kept by the engine as it keeps instances of a class. */
+const Members = function () {} as unknown as new () => MutableJsonObject;
+Object.defineProperty(Members, 'prototype', { value: Object.freeze(Object.create(null)) });
+
+/** An empty object, or one with the members of `source`, without inherited ones. */
 export function createJsonObject(source?: JsonObject): MutableJsonObject {
-  return Object.assign(Object.create(null) as MutableJsonObject, source);
+  return Object.assign(new Members(), source);
 }
 
 /** Takes JSON of our own as `JSON.parse` gives it; for what others wrote see `check-properties.ts`. */
