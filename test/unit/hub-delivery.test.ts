@@ -233,6 +233,15 @@ test('an id that MQTT cannot filter has no cloud-to-device messages over MQTT', 
   expect(peer.received.at(-1)).toMatchObject({ cmd: 'suback', granted: [128] });
 });
 
+test('five subscriptions are granted, a sixth is refused until one is given up', () => {
+  const session = new Session({ deviceId: 'd', moduleId: 'm' });
+  const filters = ['$iothub/methods/POST/#', '$iothub/twin/res/#', '$iothub/twin/PATCH/properties/desired/#', 'devices/d/modules/m/#', 'devices/d/modules/m/inputs/#', 'devices/d/modules/m/messages/devicebound/#'];
+  expect(filters.map((filter) => session.subscribe(filter, 1))).toEqual([1, 1, 1, 1, 1, 128]);
+  expect(session.subscribe(filters[4]!, 0)).toBe(0);
+  session.unsubscribe(filters[0]!);
+  expect(session.subscribe(filters[5]!, 2)).toBe(1);
+});
+
 test('stalled, a device gets nothing, and everything when that is over', async () => {
   const bench = new HubBench();
   const peer = await bench.connect();

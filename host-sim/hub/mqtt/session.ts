@@ -15,6 +15,9 @@ export function endpointOfFilter(filter: string): DeviceEndpoint {
   return filter === TWIN_ANSWERS || filter === DESIRED_CHANGES ? 'twin' : 'messages/devicebound';
 }
 
+/** "A device can only subscribe to five topics at a time." */
+const MAX_SUBSCRIPTIONS = 5;
+
 /** [MQTT-2.3.1-1]: packet identifiers are 1 to 65,535. */
 const LAST_PACKET_ID = 65_535;
 
@@ -46,7 +49,7 @@ export class Session {
 
   /** IoT Hub grants QoS 1 at most, and only what belongs to the identity. */
   subscribe(filter: string, qos: 0 | 1 | 2): GrantedQos {
-    if (!this.#allowed.has(filter)) return SUBACK_FAILURE;
+    if (!this.#allowed.has(filter) || (!this.subscriptions.has(filter) && this.subscriptions.size >= MAX_SUBSCRIPTIONS)) return SUBACK_FAILURE;
     const granted = qos === 0 ? 0 : 1;
     if (this.subscriptions.get(filter) !== granted) {
       this.subscriptions.set(filter, granted);
