@@ -86,7 +86,7 @@ static enum key_status mac(void *self, unsigned slot, const uint8_t *message, si
   status = check_partition(self);
   if (status != KEY_OK) return status;
   key.length = record.key_length;
-  if (!medium.read(medium.self, record.key_at, key.bytes, key.length) || !hmac_sha256(key.bytes, key.length, message, length, out)) {
+  if (!medium.read(medium.self, record.key_at, key.bytes, key.length) || !compute_hmac_sha256(key.bytes, key.length, message, length, out)) {
     status = KEY_FAILED;
   }
   mbedtls_platform_zeroize(&key, sizeof key);

@@ -8,7 +8,7 @@
 #define SHA256_BLOCK_BYTES 64u
 #define SHA256_PADDING_BYTES 9u /* FIPS 180-4 5.1.1: one bit and the length, at least */
 
-bool hmac_sha256(const uint8_t *key, size_t key_length, const uint8_t *message, size_t length, uint8_t out[HMAC_SHA256_BYTES]) {
+bool compute_hmac_sha256(const uint8_t *key, size_t key_length, const uint8_t *message, size_t length, uint8_t out[HMAC_SHA256_BYTES]) {
   const psa_algorithm_t algorithm = PSA_ALG_HMAC(PSA_ALG_SHA_256);
   psa_key_id_t id = 0;
   size_t out_length = 0;

@@ -65,7 +65,7 @@ static enum signer_error store_mac(struct signer *signer, unsigned slot, const u
   if (store->mac != NULL) return error_of(store->mac(store->self, slot, message, length, out));
   struct hmac_key key = {0};
   enum signer_error error = error_of(store->read(store->self, slot, &key));
-  if (error == SIGNER_OK && !hmac_sha256(key.bytes, key.length, message, length, out)) error = SIGNER_FAILED;
+  if (error == SIGNER_OK && !compute_hmac_sha256(key.bytes, key.length, message, length, out)) error = SIGNER_FAILED;
   mbedtls_platform_zeroize(&key, sizeof key);
   return error;
 }
@@ -82,12 +82,12 @@ static enum signer_error slot_mac(struct signer *signer, unsigned slot, const ui
   for (unsigned i = 1; i < steps && error == SIGNER_OK; i++) {
     uint8_t next[HMAC_SHA256_BYTES] = {0};
     signer->units += hmac_sha256_units(path[i]->label_length);
-    if (!hmac_sha256(key, sizeof key, path[i]->label, path[i]->label_length, next)) error = SIGNER_FAILED;
+    if (!compute_hmac_sha256(key, sizeof key, path[i]->label, path[i]->label_length, next)) error = SIGNER_FAILED;
     memcpy(key, next, sizeof key);
     mbedtls_platform_zeroize(next, sizeof next);
   }
   signer->units += hmac_sha256_units(length);
-  if (error == SIGNER_OK && !hmac_sha256(key, sizeof key, message, length, out)) error = SIGNER_FAILED;
+  if (error == SIGNER_OK && !compute_hmac_sha256(key, sizeof key, message, length, out)) error = SIGNER_FAILED;
   mbedtls_platform_zeroize(key, sizeof key);
   return error;
 }
@@ -214,7 +214,7 @@ enum signer_error signer_self_test(struct signer *signer) {
   uint8_t second[HMAC_SHA256_BYTES] = {0};
   struct key_info info;
   enum signer_error error = SIGNER_OK;
-  if (!hmac_sha256((const uint8_t *)key, sizeof key - 1, (const uint8_t *)message, sizeof message - 1, first)) return SIGNER_FAILED;
+  if (!compute_hmac_sha256((const uint8_t *)key, sizeof key - 1, (const uint8_t *)message, sizeof message - 1, first)) return SIGNER_FAILED;
   if (memcmp(first, expected, sizeof first) != 0) return SIGNER_SELF_TEST;
   for (unsigned slot = 0; slot < KEY_STORE_SLOTS && error == SIGNER_OK; slot++) {
     memset(&info, 0, sizeof info);
@@ -248,6 +248,6 @@ uint32_t signer_take_units(struct signer *signer) {
 
 #ifdef LATCHKEY_TEST_VECTORS
 enum signer_error signer_test_hmac(const uint8_t *key, size_t key_length, const uint8_t *message, size_t length, uint8_t out[32]) {
-  return hmac_sha256(key, key_length, message, length, out) ? SIGNER_OK : SIGNER_FAILED;
+  return compute_hmac_sha256(key, key_length, message, length, out) ? SIGNER_OK : SIGNER_FAILED;
 }
 #endif

@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /** What `import` gives from each host module; `natives.c` and `js-native.c` put it there. */
-const HOST_MODULES: Readonly<Record<string, readonly string[]>> = {
+export const HOST_MODULES: Readonly<Record<string, readonly string[]>> = {
   timer: ['default'],
   time: ['default'],
   'embedded:io/socket/tcp': ['default'],

@@ -47,15 +47,26 @@ export function checkPreload(program: SyntaxNode): PreloadFinding[] {
   return findings;
 }
 
-/** `flash.open` takes no path but that of the durable data, written out: a name from anywhere could be another partition's. */
+/**
+ * `flash.open` takes no path but that of the durable data, written out or by a constant: a name from anywhere could be another partition's.
+ */
 export function checkFlashPaths(program: SyntaxNode): PreloadFinding[] {
   const findings: PreloadFinding[] = [];
+  const constants = new Map<string, unknown>();
+  visit(program, (node) => {
+    const value = node.type === 'VariableDeclarator' ? nodeOf(node.init) : undefined;
+    if (value?.type !== 'StringLiteral') return;
+    const name = nameOf(node.id) ?? '';
+    // Declared twice, in whatever scope: not to be told apart here.
+    constants.set(name, constants.has(name) ? undefined : value.value);
+  });
   visit(program, (node) => {
     const callee = node.type === 'CallExpression' ? nodeOf(node.callee) : undefined;
     if (callee?.type !== 'MemberExpression' || nameOf(callee.property) !== 'open' || !/^flash\d*$/.test(nameOf(callee.object) ?? '')) return;
     const property = nodesOf(nodesOf(node.arguments)[0]?.properties).find(({ key }) => nameOf(key) === 'path');
     const path = nodeOf(property?.value);
-    if (path?.type !== 'StringLiteral' || path.value !== DURABLE_PARTITION) findings.push({ rule: 'flash-path', message: `flash.open at line ${lineOf(node)}` });
+    const text = path?.type === 'StringLiteral' ? path.value : constants.get(nameOf(path) ?? '');
+    if (text !== DURABLE_PARTITION) findings.push({ rule: 'flash-path', message: `flash.open at line ${lineOf(node)}` });
   });
   return findings;
 }

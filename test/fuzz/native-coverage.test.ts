@@ -9,7 +9,7 @@ COVERAGE:
 COVERED_FUNC: hits: 48 edges: 39/44 resource_decode /p/firmware/native/resource.c:16
   UNCOVERED_PC: /p/firmware/native/resource.c:29
   UNCOVERED_PC: /p/firmware/native/resource.c:29
-COVERED_FUNC: hits: 4 edges: 4/10 hmac_sha256 /p/firmware/native/hmac.c:11
+COVERED_FUNC: hits: 4 edges: 4/10 compute_hmac_sha256 /p/firmware/native/hmac.c:11
   UNCOVERED_PC: /usr/include/psa/crypto_struct.h:434
   UNCOVERED_PC: /p/firmware/native/hmac.c:21
   UNCOVERED_PC: /p/firmware/native/hmac.c:0

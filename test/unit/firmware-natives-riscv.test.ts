@@ -16,6 +16,8 @@ const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wpointer-arith', 
 /** Our own C on the chip, without Mbed TLS and XS: what the flash has to hold of it. */
 const MAX_TEXT_BYTES = 40_000;
 const NATIVES = 'firmware/native';
+/** Global names of ESP-IDF 6.0's wpa_supplicant, lwIP, Mbed TLS and XS: a second one does not link, or the wrong one is called. */
+const FOREIGN = /^(?:hmac_(?:md5|sha\d+)(?:_(?:vector|prf|kdf))?|(?:md5|sha\d+)_(?:vector|prf|init|update|final)|base64(?:_url)?_(?:en|de)code|aes_\w+|crypto_\w+|tls_(?:init|deinit|connection_\w+|get_errors)|os_\w+|wpa\w+|eap_\w+|mbedtls_\w+|psa_\w+|esp_\w+|fx[A-Z]\w+|mod[A-Z]\w+|xs[A-Z]\w+|netif_\w+|tcp_\w+|udp_\w+|dns_\w+)$/;
 
 let out = '';
 let flags: readonly string[] = [];
@@ -58,6 +60,14 @@ describe('the natives, for the processor of an ESP32-C3', () => {
     expect(errors).toBe('');
     total += text;
     compiled += 1;
+  });
+
+  test('define no function that the libraries of the chip define, too', async () => {
+    const { output } = await runCommand('riscv64-unknown-elf-nm', ['-g', '--defined-only', ...sources.map((name) => join(out, `${name}.o`))]);
+    const names = [...output.matchAll(/ [TDBRW] (\w+)$/gm)].map(([, name = '']) => name);
+    expect(names).toContain('signer_sign_sas');
+    expect(names.filter((name) => FOREIGN.test(name))).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
   });
 
   test('take a size that is printed and has a limit', () => {

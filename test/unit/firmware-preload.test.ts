@@ -5,6 +5,7 @@ import { parse } from '@babel/parser';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { transformSync } from 'esbuild';
 
+import { HOST_MODULES } from '../../host-sim/board/bundle-plugins.ts';
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { describeBundle, overBudget, readBudget } from '../../host-sim/firmware/bundle-budget.ts';
 import { bundleForChip, freezeModule } from '../../host-sim/firmware/chip-bundle.ts';
@@ -62,6 +63,18 @@ describe('main.js and the faces of the natives', () => {
     expect(files.length).toBeGreaterThan(3);
   });
 
+  test('give on the chip what they give on the virtual board, each name by the function of that name in C', () => {
+    for (const [module, names] of Object.entries(HOST_MODULES).filter(([name]) => /^latchkey\/(?!board)/.test(name))) {
+      const name = module.replace('latchkey/', '');
+      const text = readFileSync(projectPath(join(FACES, `${name}.js`)), 'utf8');
+      const exported = [...text.matchAll(/^export (?:function |default )(\w+)/gm)].map(([, found = '']) => found);
+      expect([module, names.includes('default') ? exported.length : exported.sort()]).toEqual([module, names.includes('default') ? 1 : [...names].sort()]);
+      const faces = readFileSync(projectPath('firmware/native/xs-faces.h'), 'utf8').match(new RegExp(`xs_${name}_\\w+`, 'g')) ?? [];
+      const called = [...text.matchAll(/[Nn]ative\("(\w+)"\)/g)].map(([, found = '']) => found);
+      expect(called.sort()).toEqual([...new Set(faces)].sort());
+    }
+  });
+
   test('main.js imports modules that a manifest names', () => {
     const known = new Set(readManifestTree('manifests/esp32c3/manifest.json').flatMap(({ manifest }) => Object.keys(manifest.modules ?? {})));
     // Those of manifests that belong to the SDK: base, io/flash, io/storage.
@@ -75,6 +88,7 @@ describe('main.js and the faces of the natives', () => {
     expect(bundle.main.text).toMatch(/flash\d*\.open\(/);
     for (const { text } of [bundle.main, bundle.firmware]) expect(checkFlashPaths(tree(text))).toEqual([]);
     expect(checkFlashPaths(tree('flash.open({ path: "signer" }); flash2.open({ path: name }); flash.open(options);'))).toHaveLength(3);
+    expect(checkFlashPaths(tree('const A = "latchkey", B = "signer"; flash.open({ path: A }); flash.open({ path: B });'))).toHaveLength(1);
   });
 });
 

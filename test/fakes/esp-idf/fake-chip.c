@@ -50,7 +50,7 @@ esp_err_t esp_hmac_calculate(hmac_key_id_t key_id, const void *message, size_t m
   if (message == NULL || hmac == NULL || key_id >= HMAC_KEY_MAX) return ESP_ERR_INVALID_ARG;
   if (fake_blocks[key_id].purpose != ESP_EFUSE_KEY_PURPOSE_HMAC_UP) return ESP_FAIL;
   fake_hmac_count++;
-  return hmac_sha256(fake_blocks[key_id].key, 32, message, message_len, hmac) ? ESP_OK : ESP_FAIL;
+  return compute_hmac_sha256(fake_blocks[key_id].key, 32, message, message_len, hmac) ? ESP_OK : ESP_FAIL;
 }
 
 const esp_partition_t *esp_partition_find_first(esp_partition_type_t type, esp_partition_subtype_t subtype, const char *label) {

@@ -63,7 +63,7 @@ static void hash(void *length) {
 
 static void hmac(void *length) {
   uint8_t out[32];
-  hmac_sha256(block, 32, block, *(size_t *)length, out);
+  compute_hmac_sha256(block, 32, block, *(size_t *)length, out);
 }
 
 static void read_key(void *unused) {
