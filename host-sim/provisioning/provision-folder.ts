@@ -7,6 +7,8 @@ import type { ProvisionPlan } from './plan.ts';
 
 export const RECORD_FILE = 'provision.json';
 const RECORD_VERSION = 1;
+/** What provisioning writes into its folder; anything else in it is the user's, such as a saved key. */
+const OURS = /^(?:(?:nvs|nvs_keys|signer|efuse-key\d)\.bin|(?:primary|secondary)\.key|provision\.json)$/;
 
 export interface ProvisionRecord {
   readonly version: number;
@@ -32,7 +34,7 @@ export function writeProvisionFolder(folder: string, plan: ProvisionPlan, identi
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   chmodSync(folder, 0o700);
-  for (const file of readdirSync(folder)) wipeFile(join(folder, file));
+  for (const file of readdirSync(folder).filter(isOurs)) wipeFile(join(folder, file));
   for (const { partition, bytes } of plan.images) replaceFile(join(folder, `${partition.label}.bin`), bytes);
   const record: ProvisionRecord = {
     version: RECORD_VERSION,
@@ -60,8 +62,10 @@ export function readProvisionFolder(folder: string): ProvisionRecord {
   return record;
 }
 
+const isOurs = (file: string): boolean => OURS.test(file);
+
 /** Overwrites a file before it goes, as far as a file system lets one. */
-export function wipeFile(path: string): void {
+function wipeFile(path: string): void {
   if (!existsSync(path)) return;
   const status = statSync(path);
   if (status.isFile()) {

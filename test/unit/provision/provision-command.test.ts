@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
+import { projectPath } from '../../../host-sim/board/project-path.ts';
 import { decodeNvs } from '../../../host-sim/nvs/nvs-reader.ts';
 import { decodeNvsKeys, deriveNvsKeys, type NvsKeys } from '../../../host-sim/nvs/nvs-keys.ts';
 import { HUB, KEY, ProvisionWorld, WIFI_PASSWORD } from './provision-world.ts';
@@ -80,6 +81,21 @@ test('a module signs for itself only, and a policy keeps its name', async () => 
   expect((await world.run([])).exitCode).toBe(0);
   expect(settingsOf(world.read('nvs.bin'))).toMatchObject({ 'latchkey/module': 'm', 'latchkey/skn': 'policy' });
   expect(world.read('signer.bin').includes(`${HUB}/devices/dev1/modules/m\0`)).toBe(true);
+});
+
+test('--gateway takes the root of the hub that runs here under that name, and no other', async () => {
+  const { openLocalPki } = await import('../../../host-sim/simulation/local-pki.ts');
+  const label = `provision-test-${process.pid}`;
+  const pki = await openLocalPki(['gateway.provision.test'], Date.now(), label);
+  try {
+    expect((await world.run(['--gateway', 'gateway.provision.test:18883'])).exitCode).toBe(0);
+    const settings = settingsOf(world.read('nvs.bin'));
+    expect(settings).toMatchObject({ 'latchkey/gateway': 'gateway.provision.test', 'latchkey/port': '18883', 'latchkey/hub': HUB });
+    expect(Buffer.from(settings['latchkey/root0'] as Uint8Array).equals(Buffer.from(pki.rootDer))).toBe(true);
+    expect(Object.keys(settings).filter((key) => /root|date/.test(key))).toEqual(['latchkey/root0']);
+  } finally {
+    rmSync(projectPath(`.build/pki-${label}`), { recursive: true });
+  }
 });
 
 test('a group enrolment gives the device a key of its own: the group key is in no file', async () => {
@@ -166,6 +182,14 @@ test('a password is asked for on a terminal, and typed unseen', async () => {
 
 test('with nobody to ask, the option that names a file is the remedy', async () => {
   expect(await world.run(['--wifi-ssid', 'home'])).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('--wifi-password-file FILE') });
+});
+
+test('a second run replaces what the first has left, and leaves what the user put beside it', async () => {
+  const kept = join(world.out, 'my.nvs');
+  expect((await world.run(['--release', '--save-nvs-key', kept])).exitCode).toBe(0);
+  expect(world.files().map(([name]) => name)).toEqual(['efuse-key4.bin', 'efuse-key5.bin', 'my.nvs', 'nvs.bin', 'provision.json', 'signer.bin']);
+  expect((await world.run(['--keep-key', '--release', '--nvs-key', kept])).exitCode).toBe(0);
+  expect(world.files()).toEqual([['my.nvs', 0o600], ['nvs.bin', 0o600], ['provision.json', 0o600]]);
 });
 
 test('a folder that holds something else is left alone', async () => {
