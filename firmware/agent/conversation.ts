@@ -43,6 +43,8 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   #candidate: HubConnection | undefined;
   /** Twin or methods have something to send: it goes before telemetry. */
   #isUrgent = false;
+  /** A message is being handled: what that leads to leaves afterwards, not deep in its stack, which is small on the chip. */
+  #isHandling = false;
   /** What the payload that is passing by in pieces belongs to. */
   #large: InboundTopic | undefined;
 
@@ -136,6 +138,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
 
   /** Sends what there is room for on the current connection; while that is paused, what the candidate may have. */
   pump(): void {
+    if (this.#isHandling) return;
     const current = this.#current;
     if (current === undefined || this.sender.paused) return this.#pumpPaused(current);
     if (this.#isUrgent) this.#pumpUrgent(current);
@@ -214,10 +217,20 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
 
   publishReceived(connection: HubConnection, publish: Publish): void {
     const topic = parseTopic(this.#config.identity, publish.topic);
-    if (topic?.kind === 'cloud-message') return this.#inbox.receive(connection, publish, topic.encodedProperties);
-    if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
+    if (topic?.kind !== 'cloud-message' && publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
     if (topic === undefined) return this.#ignored(publish.topic);
     if (connection !== this.#current) return;
+    this.#isHandling = true;
+    try {
+      this.#handle(connection, publish, topic);
+    } finally {
+      this.#isHandling = false;
+    }
+    this.pump();
+  }
+
+  #handle(connection: HubConnection, publish: Publish, topic: InboundTopic): void {
+    if (topic.kind === 'cloud-message') return this.#inbox.receive(connection, publish, topic.encodedProperties);
     if (topic.kind === 'method') return this.#methods?.receive(topic, publish.payload);
     if (this.#twin?.begin(topic) !== true) return;
     this.#twin.feed(publish.payload);
@@ -240,7 +253,14 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     if (connection !== this.#current) return;
     this.#large = undefined;
     if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    if (topic?.kind === 'twin-response' || topic?.kind === 'desired') this.#twin?.end(topic);
+    if (topic?.kind !== 'twin-response' && topic?.kind !== 'desired') return;
+    this.#isHandling = true;
+    try {
+      this.#twin?.end(topic);
+    } finally {
+      this.#isHandling = false;
+    }
+    this.pump();
   }
 
   oversizeReceived(connection: HubConnection, publish: LargePublish): void {

@@ -14,6 +14,11 @@ const FIRST_FIGURES: Readonly<Record<string, number>> = {
   'scanner-twin-heap': 3080,
   'scanner-method-units': 21_984,
   'scanner-report-units': 7026,
+  'desired-units': 11_959,
+  'target-units': 30_917,
+  'method-units': 15_388,
+  'message-in-units': 8593,
+  'stack-thermostat': 6288,
 };
 
 /** Another version of the library, or certificates of other lengths, take some bytes more. */

@@ -11,6 +11,7 @@ import { writeDeviceFolder } from '../../host-sim/simulation/device-folder.ts';
 import type { BuiltFirmware } from '../../host-sim/simulation/firmware.ts';
 import { createHubSide, HUB_NAME, SERVER_NAMES, virtualServices } from '../../host-sim/simulation/hub-side.ts';
 import { openLocalPki } from '../../host-sim/simulation/local-pki.ts';
+import type { AppName } from '../../host-sim/simulation/options.ts';
 import { VIRTUAL_START_MS } from '../../host-sim/simulation/world.ts';
 import { Link } from '../../host-sim/time/link.ts';
 import { VirtualClock } from '../../host-sim/time/virtual-clock.ts';
@@ -24,6 +25,8 @@ export interface VirtualBoardOptions {
   readonly delayMs: number;
   readonly tokenLifeSeconds: number;
   readonly intervalMs: number;
+  /** Default: numbered messages. */
+  readonly app?: AppName;
 }
 
 const DEVICE_ID = 'bench-virtual';
@@ -53,7 +56,7 @@ export class VirtualBoard {
     return new VirtualBoard(options, await openLocalPki(SERVER_NAMES, VIRTUAL_START_MS, 'virtual'));
   }
 
-  private constructor({ firmware, delayMs, tokenLifeSeconds, intervalMs }: VirtualBoardOptions, pki: Awaited<ReturnType<typeof openLocalPki>>) {
+  private constructor({ firmware, delayMs, tokenLifeSeconds, intervalMs, app }: VirtualBoardOptions, pki: Awaited<ReturnType<typeof openLocalPki>>) {
     const side = createHubSide(this.#clock, GRACE_MS, (event) => this.watch.observe(event));
     this.hub = side.hub;
     const streams: Duplex[] = [];
@@ -76,6 +79,7 @@ export class VirtualBoard {
       tokenLifeSeconds,
       telemetryIntervalMs: intervalMs,
       durationMs: 0,
+      app,
       payloadBytes: PAYLOAD_BYTES,
       ntp: places.ntp.map(({ address, port }) => `${address}:${port}`),
       date: `localhost:${places.date.port}`,
