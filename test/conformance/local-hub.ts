@@ -24,7 +24,7 @@ const WAIT_MS = 20_000;
 
 export async function openLocalHub(options: Partial<HubOptions> = {}): Promise<LocalHub> {
   const pki = await createDevelopmentPki({
-    names: ['localhost', '127.0.0.1'],
+    names: ['localhost', '127.0.0.1', HUB_NAME],
     notBefore: new Date(Date.now() - 86_400_000),
     notAfter: new Date(Date.now() + 86_400_000),
   });
