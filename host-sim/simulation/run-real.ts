@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { startBoard, type Board, type BoardExit } from '../board/board.ts';
 import { EXIT_RESTART, seedOfLife, shortenDuration } from './restart.ts';
 import { trackBoard } from './running-boards.ts';
@@ -5,6 +6,8 @@ import { STOP_LIMIT_MS, type DevicePlan, type RunPlan } from './run.ts';
 
 /** Runs boards in real time until all have ended. No process is left when it resolves. */
 export async function runReal(plan: RunPlan, hosts: Readonly<Record<string, string>>): Promise<void> {
+  // One for each board that runs: no leak, however many there are.
+  setMaxListeners(plan.devices.length + 1, plan.stop);
   await Promise.all(plan.devices.map((device) => runDevice(device, plan, hosts)));
 }
 
