@@ -22,7 +22,7 @@ import { durationMs, durationOption, port, repeated } from '../terminal/option-v
 import { realClock } from '../time/real-clock.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
-const DEFAULT_PORTS: ServicePorts = { mqtt: 18_883, https: 18_443, ntp: 0 };
+const DEFAULT_PORTS: ServicePorts = { mqtt: 18_883, https: 18_443, amqp: 15_671, ntp: 0 };
 const DEFAULT_DEVICE = 'dev1';
 /** RFC 2606 keeps `.test` for this: no token goes to a stranger when a client is not pointed here. */
 const DEFAULT_HUB_NAME = 'latchkey-hub.test';
@@ -34,6 +34,7 @@ const DENIED = { policies: { policies: true }, devices: { devices: true }, modul
 interface HubFlags {
   readonly port?: number;
   readonly httpsPort?: number;
+  readonly amqpPort?: number;
   readonly address: string;
   readonly hubName: string;
   readonly device?: readonly string[];
@@ -58,10 +59,11 @@ const EXAMPLES = `Examples:
 export function addHubCommand(program: Command, context: CliContext): void {
   program
     .command('hub')
-    .description("Runs a local hub: devices connect by MQTT over TLS, Microsoft's service SDK and the az CLI's words by HTTPS.")
+    .description("Runs a local hub: devices connect by MQTT over TLS, services by HTTPS and AMQP.")
     .addHelpText('before', EXAMPLES)
     .option('--port <n>', `MQTT over TLS, 0 for any free port (default: ${DEFAULT_PORTS.mqtt})`, port)
     .option('--https-port <n>', `the service API and the time over HTTPS (default: ${DEFAULT_PORTS.https}; with --port 0 any free port)`, port)
+    .option('--amqp-port <n>', `AMQP for services (default: ${DEFAULT_PORTS.amqp}; with --port 0 any free port)`, port)
     .option('--address <ip>', 'listen on this address', LOOPBACK)
     .option('--hub-name <name>', 'the HostName of connection strings and tokens', DEFAULT_HUB_NAME)
     .option('--device <id[=key]>', 'a device, or a module as DEVICE/MODULE, with its primary key; may be repeated (a key on the command line is seen by everybody on this machine)', repeated((text) => text))
@@ -69,15 +71,15 @@ export function addHubCommand(program: Command, context: CliContext): void {
     .addOption(new Option('--deny-shared-access [whose]', 'take no tokens of shared access policies, or of devices or modules themselves').choices(Object.keys(DENIED)).preset('policies'))
     .option('--throttles', 'the rates of one S1 unit of IoT Hub')
     .option('--san <name>', 'a further name or address in the certificate; may be repeated', repeated((text) => text))
-    .option('--standard-ports', `MQTT on ${STANDARD_PORTS.mqtt}, HTTPS on ${STANDARD_PORTS.https}, NTP on ${STANDARD_PORTS.ntp}, as a real hub has them`)
+    .option('--standard-ports', `MQTT on ${STANDARD_PORTS.mqtt}, HTTPS on ${STANDARD_PORTS.https}, AMQP on ${STANDARD_PORTS.amqp}, NTP on ${STANDARD_PORTS.ntp}, as a real hub has them`)
     .addOption(durationOption('--grace <time>', 'how long a connection outlives its token', durationMs(0, DAY_MS), '5m'))
     .option('--state <file>', 'keep devices, keys, twins, messages and configurations in this file')
     .option('--show-secrets', 'show connection strings with their keys, also where stdout is no terminal')
     .option('--json', 'one JSON object a line on stdout, the summary last')
     .action((flags: HubFlags, command: Command) => {
-      for (const name of ['port', 'httpsPort'] as const) {
+      for (const [name, option] of [['port', '--port'], ['httpsPort', '--https-port'], ['amqpPort', '--amqp-port']] as const) {
         if (flags.standardPorts !== true || flags[name] === undefined) continue;
-        command.error(`error: --${name === 'port' ? 'port' : 'https-port'} and --standard-ports cannot both be given`, { exitCode: EXIT.usage });
+        command.error(`error: ${option} and --standard-ports cannot both be given`, { exitCode: EXIT.usage });
       }
       return runHub(flags, context);
     });
@@ -148,7 +150,8 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
 function choosePorts(flags: HubFlags): ServicePorts {
   if (flags.standardPorts === true) return STANDARD_PORTS;
   const mqtt = flags.port ?? DEFAULT_PORTS.mqtt;
-  return { ...DEFAULT_PORTS, mqtt, https: flags.httpsPort ?? (mqtt === 0 ? 0 : DEFAULT_PORTS.https) };
+  const others = mqtt === 0 ? { https: 0, amqp: 0, ntp: 0 } : DEFAULT_PORTS;
+  return { ...others, mqtt, https: flags.httpsPort ?? others.https, amqp: flags.amqpPort ?? others.amqp };
 }
 
 /** @returns the devices whose keys nobody but this program has seen */
@@ -165,16 +168,16 @@ function register(registry: Registry, options: readonly DeviceOption[]): readonl
   return generated;
 }
 
-function formatPlaces({ mqtt, https, ntp }: HubServices): { readonly hub: string; readonly https: string; readonly date: string; readonly ntp: readonly string[] } {
+function formatPlaces({ mqtt, https, amqp, ntp }: HubServices): { readonly hub: string; readonly https: string; readonly amqp: string; readonly date: string; readonly ntp: readonly string[] } {
   const format = ({ address, port: number }: { readonly address: string; readonly port: number }): string => (address.includes(':') ? `[${address}]:${number}` : `${address}:${number}`);
-  return { hub: format(mqtt), https: format(https), date: format(https), ntp: ntp.addresses.map((address) => format({ address, port: ntp.port })) };
+  return { hub: format(mqtt), https: format(https), amqp: format(amqp), date: format(https), ntp: ntp.addresses.map((address) => format({ address, port: ntp.port })) };
 }
 
 function describeStart(services: HubServices, pki: LocalPki, flags: HubFlags, style: Style): string {
-  const { hub, https, ntp } = formatPlaces(services);
+  const { hub, https, amqp, ntp } = formatPlaces(services);
   const rows: [string, string][] = [
     ['hub', `${hub}  ${flags.hubName}`],
-    ['api', `https://${https}`],
+    ['api', `https://${https}, amqps://${amqp}`],
     ['time', `NTP ${ntp.join(', ')}; HTTPS date ${https}`],
     ['root', pki.rootFile],
     ...(flags.state === undefined ? [] : [['state', flags.state] as [string, string]]),

@@ -1,7 +1,7 @@
 import type { Clock } from '../time/clock.ts';
 import type { Hub } from './hub.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { listenTls, LOOPBACK, type Listener, type ServerCredentials } from './listen.ts';
+import { listenTls, LOOPBACK, type Listener, type ServerCredentials, type TlsSink } from './listen.ts';
 import { openNtpServer, type NtpServer } from './time-servers/ntp-server.ts';
 
 /** Where a hub's services listen; 0 takes a free port. */
@@ -9,15 +9,18 @@ export interface ServicePorts {
   readonly mqtt: number;
   /** The service API, and the time to anybody who asks `/`. */
   readonly https: number;
+  /** AMQP 1.0 for services. */
+  readonly amqp: number;
   readonly ntp: number;
 }
 
 /** As a real hub has them. */
-export const STANDARD_PORTS: ServicePorts = { mqtt: 8883, https: 443, ntp: 123 };
+export const STANDARD_PORTS: ServicePorts = { mqtt: 8883, https: 443, amqp: 5671, ntp: 123 };
 
 export interface HubServices {
   readonly mqtt: Listener;
   readonly https: Listener;
+  readonly amqp: Listener;
   readonly ntp: NtpServer;
   /** Ends the hub, too. */
   close(): Promise<void>;
@@ -37,13 +40,19 @@ export async function openHubServices(hub: Hub, { clock, ports, address, tls }: 
   const failed = (peer: string, code: string, detail: string): void => hub.emit({ event: 'tlsFailed', peer, code, detail });
   try {
     const mqtt = await hub.listen({ port: ports.mqtt, address, tls });
-    const https = await listenTls({ port: ports.https, address, tls }, DEFAULT_LIMITS, { accept: (stream, peer) => hub.acceptHttps(stream, peer), failed });
-    open.push(https);
-    hub.emit({ event: 'listening', service: 'https', address: https.address, port: https.port });
+    const listen = async (service: 'https' | 'amqp', accept: TlsSink['accept']): Promise<Listener> => {
+      const listener = await listenTls({ port: ports[service], address, tls }, DEFAULT_LIMITS, { accept, failed });
+      open.push(listener);
+      hub.emit({ event: 'listening', service, address: listener.address, port: listener.port });
+      return listener;
+    };
+    const https = await listen('https', (stream, peer) => hub.acceptHttps(stream, peer));
+    const amqp = await listen('amqp', (stream, peer) => hub.acceptAmqp(stream, peer));
+    hub.serveAmqpAt(amqp.port);
     const ntp = await openNtpServer({ port: ports.ntp, clock, ...(address === LOOPBACK ? {} : { addresses: [address] }) });
     open.push(ntp);
     for (const each of ntp.addresses) hub.emit({ event: 'listening', service: 'ntp', address: each, port: ntp.port });
-    return { mqtt, https, ntp, close };
+    return { mqtt, https, amqp, ntp, close };
   } catch (error) {
     await close();
     throw error;
