@@ -62,6 +62,8 @@ export class ScriptedHub {
   /** TLS is up at the hub. */
   onOpen: (session: HubSession) => void = () => {};
   onConnect: (session: HubSession, packet: IConnectPacket) => void = (session) => this.admit(session);
+  /** Whether answers to methods are acknowledged. */
+  acknowledgesService = true;
   /** Twin requests and answers to methods; those of QoS 1 have been acknowledged. */
   onService: (session: HubSession, packet: IPublishPacket) => void = () => {};
   onPublish: (session: HubSession, packet: IPublishPacket) => void = (session, packet) => this.process(session, packet);
@@ -168,7 +170,7 @@ export class ScriptedHub {
   #service(session: HubSession, packet: IPublishPacket): void {
     this.#note(session, 'service', packet.topic);
     if (!session.isAccepted) throw new Error(`${packet.topic} before CONNACK`);
-    if (packet.qos === 1) session.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
+    if (packet.qos === 1 && this.acknowledgesService) session.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
     this.onService(session, packet);
   }
 

@@ -102,3 +102,26 @@ describe('keep-alive', () => {
     expect(bench.hub.lines('pingreq')).toEqual([]);
   });
 });
+
+test.each([
+  ['SUBACK', 1, (bench: AgentBench) => void (bench.hub.onSubscribe = () => {})],
+  ['the PUBACK of an answer to a method', 2, (bench: AgentBench) => void (bench.hub.acknowledgesService = false)],
+])('a hub that is silent on %s for 10 s is taken for dead, and the next connection is used', (_what, timesAnswered, silence) => {
+  const answers: string[] = [];
+  const bench = new AgentBench({ application: { methods: { m: (request) => void request.respond(200) } } });
+  const { onSubscribe } = bench.hub;
+  silence(bench);
+  bench.hub.onService = (_session, { topic }) => void answers.push(topic);
+  bench.connect();
+  bench.hub.current?.send({ cmd: 'publish', topic: '$iothub/methods/POST/m/?$rid=1', payload: '', qos: 0, dup: false, retain: false });
+  bench.time.runUntil(() => bench.eventsOf('disconnected').length === 1, 60_000);
+  expect(bench.eventsOf('disconnected')).toEqual([{ type: 'disconnected', code: 'ERR_HUB_SILENT' }]);
+  bench.hub.onSubscribe = onSubscribe;
+  bench.hub.acknowledgesService = true;
+  bench.time.runUntil(() => bench.agent.isConnected, 60_000);
+  bench.time.advance(20_000);
+  expect(bench.eventsOf('disconnected').length).toBe(1);
+  expect(new Set(answers)).toEqual(new Set(['$iothub/methods/res/200/?$rid=1']));
+  // What was not acknowledged left again.
+  expect(answers.length).toBe(timesAnswered);
+});
