@@ -3,10 +3,12 @@ import Timer from 'timer';
 
 import { Agent } from '../agent/agent.ts';
 import { parseConfig } from '../agent/config.ts';
+import type { Port } from '../agent/port.ts';
 import type { InboundMessage } from '../agent/messages/inbound-message.ts';
 import { chooseApp } from './samples/choose-app.ts';
 import type { ApplicationHost } from './host.ts';
 import { useHubKeys } from './hub-keys.ts';
+import { openRoots } from './open-roots.ts';
 import type { Settings } from './settings.ts';
 import { SimulatedRoom } from './samples/simulated-room.ts';
 import { Telemetry } from './samples/telemetry.ts';
@@ -25,7 +27,8 @@ export function runApplication(settings: Settings, host: ApplicationHost): () =>
     restart: (delayMs) => void Timer.set(() => telemetry.stop(() => host.restart()), delayMs),
   });
   const config = useHubKeys(parseConfig({ ...settings.agent, modelId: app.modelId }, 'settings'), settings.hubKeyNumbers, signer.derive);
-  const port = host.openPort({ wake: () => agent.wake(), roots: settings.roots, roomForTwo: !settings.single });
+  const port: Port = host.openPort({ wake: () => agent.wake(), roots: () => roots?.anchors() ?? settings.roots, roomForTwo: !settings.single });
+  const roots = openRoots(settings, config, port);
   const messageReceived = ({ topic, payload, acknowledge }: InboundMessage): void => {
     host.print(JSON.stringify({ event: 'message', topic, byteCount: payload.length }));
     acknowledge();
@@ -33,6 +36,7 @@ export function runApplication(settings: Settings, host: ApplicationHost): () =>
   const agent: Agent = new Agent({
     config,
     port,
+    trust: roots,
     parts: app.part === undefined ? [] : [app.part],
     onEvent: ({ type, ...detail }) => host.print(JSON.stringify({ event: type, ...detail })),
     onAcknowledged: () => telemetry.acknowledged(),

@@ -1,9 +1,21 @@
 import storage from 'embedded:storage/key-value';
 
+import { DEFAULT_RECOVERY, type RecoveryOptions } from '../agent/roots/recovery.ts';
+
 /** The key-value domain of the device's settings. Keys have at most 15 characters, as in NVS. */
 export const SETTINGS_DOMAIN = 'latchkey';
 /** `root0` … `root7`. */
 const MAX_ROOTS = 8;
+
+export interface UpdateSettings {
+  /** x and y of each P-256 key, one behind another; how many must sign. */
+  readonly keys: Uint8Array;
+  readonly threshold: number;
+  /** Of the roots that were provisioned. */
+  readonly version: number;
+  readonly recoveryHosts: readonly string[];
+  readonly recovery: Partial<RecoveryOptions>;
+}
 
 export interface Settings {
   /** `thermostat`, or `load`: numbered messages of a fixed size. */
@@ -11,6 +23,8 @@ export interface Settings {
   /** For `parseConfig`. */
   readonly agent: Readonly<Record<string, unknown>>;
   readonly roots: readonly ArrayBuffer[];
+  /** How new roots come; without keys they cannot. */
+  readonly updates: UpdateSettings;
   /** Hub key n of slots 0 and 1; `undefined`: the slot holds the hub key itself. */
   readonly hubKeyNumbers: readonly (number | undefined)[];
   /** Milliseconds between messages. */
@@ -64,6 +78,7 @@ export function readSettings(): Settings {
       dateServer: text('date'),
     },
     roots,
+    updates: readUpdates(text, number, blobs.read('rkeys')),
     hubKeyNumbers: [number('keyn'), number('keyn1')],
     intervalMs: number('interval') ?? 1000,
     durationMs: number('duration') ?? 0,
@@ -74,4 +89,19 @@ export function readSettings(): Settings {
   texts.close();
   blobs.close();
   return settings;
+}
+
+function readUpdates(text: (key: string) => string | undefined, number: (key: string) => number | undefined, keys: unknown): UpdateSettings {
+  const firstMs = number('rpause');
+  return {
+    keys: keys instanceof ArrayBuffer ? new Uint8Array(keys) : new Uint8Array(0),
+    threshold: number('rneed') ?? 1,
+    version: number('rversion') ?? 1,
+    recoveryHosts: text('recovery')?.split(',') ?? [],
+    recovery: {
+      failures: number('rfails') ?? DEFAULT_RECOVERY.failures,
+      overMs: number('rover') ?? DEFAULT_RECOVERY.overMs,
+      again: firstMs === undefined ? DEFAULT_RECOVERY.again : { minimumMs: firstMs / 2, firstMs, capMs: 8 * firstMs },
+    },
+  };
 }

@@ -29,6 +29,12 @@ export interface DeviceSettings {
   readonly duration?: number;
   readonly size?: number;
   readonly qos?: 0 | 1;
+  /** Of the update keys of `DeviceContents`. */
+  readonly rneed?: number;
+  readonly recovery?: string;
+  readonly rfails?: number;
+  readonly rover?: number;
+  readonly rpause?: number;
 }
 
 export interface DeviceContents {
@@ -37,16 +43,19 @@ export interface DeviceContents {
   readonly roots: readonly Uint8Array[];
   /** Of slots 0, 1, …. */
   readonly keys: readonly Uint8Array[];
+  /** x and y of each key that signs root bundles; without them the roots stay as they are. */
+  readonly updateKeys?: Uint8Array | undefined;
 }
 
 /** Makes the folder of a device as `latchkey sim` does, with every setting that the application reads. */
-export function writeDevice(folder: string, { settings = {}, roots, keys }: DeviceContents): void {
+export function writeDevice(folder: string, { settings = {}, roots, keys, updateKeys }: DeviceContents): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const hub = settings.hub ?? HUB_NAME;
   const prefixes = [`${hub}/devices/${DEVICE_ID}`];
   writeKeyFile(join(folder, 'keys.bin'), keys.map((key, slot) => ({ slot, keyBase64: Buffer.from(key).toString('base64'), prefixes })));
   const values: Record<string, string | Uint8Array> = { device: DEVICE_ID };
   for (const [name, value] of Object.entries({ hub, port: 8883, ...settings })) values[name] = String(value);
+  if (updateKeys !== undefined) values.rkeys = updateKeys;
   for (const [index, root] of roots.entries()) values[`root${index}`] = root;
   writeSettings(join(folder, 'settings.kv'), { latchkey: values });
 }

@@ -91,20 +91,21 @@ export class BundleFetch {
         address,
         port: this.#place.port,
         onReadable: (byteCount) => this.#guarded(() => this.#readable(byteCount)),
-        onWritable: () => this.#guarded(() => this.#writable()),
+        onWritable: (byteCount) => this.#guarded(() => this.#writable(byteCount)),
         onError: () => this.#closed(),
       });
     });
   }
 
-  #writable(): void {
+  #writable(byteCount: number): void {
     if (this.#isSent || this.#tcp === undefined) return;
-    this.#isSent = true;
     const { host, port, path } = this.#place;
     const name = port === HTTP_PORT ? host : `${host}:${port}`;
-    // Below 1 KB: a socket that has just connected takes it whole.
     const request = this.#port.text.encodeUtf8(`GET ${path} HTTP/1.0\r\nHost: ${name}\r\nAccept: application/json\r\nConnection: close\r\n\r\n`);
-    if (this.#tcp.write(request) !== request.length) this.#fail('ERR_TCP');
+    // Below 1 KB: a socket that has just connected takes it whole.
+    if (byteCount < request.length) return;
+    this.#isSent = true;
+    this.#tcp.write(request);
   }
 
   #readable(byteCount: number): void {

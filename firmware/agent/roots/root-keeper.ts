@@ -60,6 +60,7 @@ export class RootKeeper implements TrustKeeper {
   readonly #names = new NameBudget({ maxNames: 16 });
   #agent: TrustedAgent | undefined;
   #isRunning = false;
+  #beginAtMs = Infinity;
   /** What the owner wants the device to have, by URL. */
   #offer: UrlOffer | undefined;
   #fetch: BundleFetch | undefined;
@@ -73,6 +74,9 @@ export class RootKeeper implements TrustKeeper {
   /** Links fetched in this recovery, and the expired link that another follows. */
   #links = 0;
   #expiredVersion = 0;
+  /** Every part is there: what they are together is looked at in a turn of its own, on an empty stack. */
+  #checkAtMs = Infinity;
+  #caller: MethodRequest | undefined;
   #error: string | undefined;
   #reported = '';
 
@@ -97,8 +101,15 @@ export class RootKeeper implements TrustKeeper {
 
   start(): void {
     this.#isRunning = true;
+    this.#beginAtMs = this.#nowMs;
+  }
+
+  /** In a turn of its own: an application starts deep in the stack. */
+  #begin(): void {
+    this.#beginAtMs = Infinity;
     if (this.store.isDamaged) this.#agent?.tell({ type: 'roots-damaged', version: this.store.version });
     if (this.store.phase === 'failed') this.#planTrial();
+    else if (this.store.isComplete) this.#checkAtMs = this.#nowMs;
     this.#report();
   }
 
@@ -131,11 +142,13 @@ export class RootKeeper implements TrustKeeper {
   get wakeAtMs(): number {
     const fetchAtMs = this.#fetch?.deadlineMs ?? Math.min(this.#fetchAtMs, this.#recovery.tryAtMs);
     const probeAtMs = this.#probe?.deadlineMs ?? this.#probeAtMs;
-    return this.#isRunning ? Math.min(fetchAtMs, probeAtMs, this.#trialAtMs) : Infinity;
+    return this.#isRunning ? Math.min(fetchAtMs, probeAtMs, this.#trialAtMs, this.#checkAtMs, this.#beginAtMs) : Infinity;
   }
 
   woke(nowMs: number): void {
     if (!this.#isRunning) return;
+    if (nowMs >= this.#beginAtMs) this.#begin();
+    if (nowMs >= this.#checkAtMs) this.#checkParts();
     this.#fetch?.woke(nowMs);
     this.#probe?.woke(nowMs);
     if (this.#probe === undefined && nowMs >= this.#probeAtMs) this.#startProbe(nowMs);
@@ -169,9 +182,16 @@ export class RootKeeper implements TrustKeeper {
 
   #methodCalled(request: MethodRequest): void {
     const code = this.#guarded(() => this.#offered(request.payload));
+    // The last part is answered when it is known what it completes.
+    if (code === undefined && this.#checkAtMs !== Infinity && this.#caller === undefined) this.#caller = request;
+    else this.#answer(request, code);
+  }
+
+  #answer(request: MethodRequest, code: string | undefined): void {
     const { version, phase, staging } = this.store;
-    const have = staging === undefined ? [] : staging.lengths.flatMap((length, index) => (length === undefined ? [] : [index]));
-    request.respond(code === undefined ? 200 : 400, { version, state: stateOf(phase), have, ...(code === undefined ? {} : { error: code }) });
+    const have: number[] = [];
+    staging?.lengths.forEach((length, index) => length !== undefined && have.push(index));
+    request.respond(code === undefined ? 200 : 400, { version, state: stateOf(phase), have, error: code ?? null });
   }
 
   #offered(value: unknown): void {
@@ -193,14 +213,22 @@ export class RootKeeper implements TrustKeeper {
     const part = bytes.subarray(0, this.#options.verifier.decodeInPlace(bytes, 0, bytes.length));
     if (!isSame) this.store.beginParts(version, count, digest);
     this.store.addPart(index, part);
-    const bundle = this.store.takeParts();
-    if (bundle === undefined) return;
-    try {
-      this.#take(bundle, version);
-    } catch (error) {
-      this.store.dropParts();
-      throw error;
-    }
+    if (!this.store.isComplete) return;
+    this.#checkAtMs = this.#nowMs;
+    this.#agent?.trustPlanned();
+  }
+
+  #checkParts(): void {
+    this.#checkAtMs = Infinity;
+    const code = this.#guarded(() => {
+      const version = this.store.staging?.version ?? 0;
+      const bundle = this.store.takeParts();
+      if (bundle !== undefined) this.#take(bundle, version);
+    });
+    if (code !== undefined) this.store.dropParts();
+    const caller = this.#caller;
+    this.#caller = undefined;
+    if (caller !== undefined) this.#answer(caller, code);
   }
 
   /** @param target the version that the owner wants in the end */

@@ -39,8 +39,9 @@ export class RootStore {
   #wayBack: readonly TrustedRoot[] = [];
   /** The stored bytes of the committed bundle are not those that were verified: nothing can follow them. */
   #isDamaged = false;
+  #isLoaded = false;
 
-  /** Reads flash; writes nothing. @param nowMs a clock that never goes back, for counting erases */
+  /** Reads the log; writes nothing. Bundles are read when they are first asked for: an application starts deep in the stack. @param nowMs a clock that never goes back, for counting erases */
   constructor(flash: RootFlash, verifier: RootVerifier, factory: FactorySet, nowMs: () => number) {
     this.#flash = flash;
     this.#nowMs = nowMs;
@@ -49,7 +50,6 @@ export class RootStore {
     this.#log = new RootLog(flash, LOG_FIRST_BLOCK);
     this.#state = this.#log.state ?? { version: factory.version, phase: 'kept', failures: 0, committed: FACTORY_BUNDLE, base: FACTORY_BUNDLE, revoked: [] };
     this.#keys = factory.keys;
-    this.#load();
   }
 
   /** Of the committed bundle, or the factory's. */
@@ -62,6 +62,7 @@ export class RootStore {
   }
 
   get keys(): UpdateKeys {
+    this.#load();
     return this.#keys;
   }
 
@@ -72,11 +73,13 @@ export class RootStore {
 
   /** Flash does not hold what was verified: the device keeps its roots and takes no bundle until it is provisioned again. */
   get isDamaged(): boolean {
+    this.#load();
     return this.#isDamaged;
   }
 
   /** Whether a trial that fails has somewhere to go back to. */
   get hasWayBack(): boolean {
+    this.#load();
     return this.#wayBack.length > 0;
   }
 
@@ -91,6 +94,7 @@ export class RootStore {
   }
 
   get #roots(): readonly TrustedRoot[] {
+    this.#load();
     const { phase } = this.#state;
     const usesCommitted = phase === 'kept' || phase === 'trial' || this.#wayBack.length === 0;
     return usesCommitted && this.#committedRoots.length > 0 ? this.#committedRoots : this.#wayBack;
@@ -142,11 +146,18 @@ export class RootStore {
     this.#writeOver(bytes, offset);
   }
 
+  /** Every part is there. */
+  get isComplete(): boolean {
+    const staging = this.#log.staging;
+    if (staging === undefined) return false;
+    for (let index = 0; index < staging.count; index++) if (staging.lengths[index] === undefined) return false;
+    return true;
+  }
+
   /** The bundle, once every part is there. @throws ERR_BUNDLE_PART when it is not the announced one; its parts are forgotten then */
   takeParts(): Uint8Array | undefined {
     const staging = this.#log.staging;
-    if (staging === undefined) return undefined;
-    for (let index = 0; index < staging.count; index++) if (staging.lengths[index] === undefined) return undefined;
+    if (staging === undefined || !this.isComplete) return undefined;
     const bytes = this.#read({ slot: staging.slot, length: lengthOf(staging), digest: staging.digest });
     if (bytes !== undefined) return bytes;
     this.dropParts();
@@ -167,6 +178,7 @@ export class RootStore {
     const digest = new Uint8Array(this.#verifier.sha256(bytes));
     const stored: StoredBundle = { slot: this.#slotOf(digest) ?? this.#writeBundle(bytes), length: bytes.length, digest };
     if (!this.#holds(bytes, offsetOf(stored.slot, this.#blockLength))) throw new BundleError('ERR_BUNDLE_PART', 'flash did not take the bundle');
+    this.#load();
     const gone = bundle.revoked.map((sha256) => sha256.subarray(0, FINGERPRINT_BYTES));
     // Only what the base holds counts: it is all that could come back.
     const wayBack = this.#wayBack.filter((root) => !includes(gone, this.#fingerprintOf(root)));
@@ -180,6 +192,7 @@ export class RootStore {
   /** The roots on trial have reached the hub: they are the base from now on. */
   trialPassed(): void {
     if (this.#state.phase !== 'trial') return;
+    this.#load();
     this.#decide({ ...this.#state, phase: 'kept', failures: 0, base: this.#state.committed, revoked: [] }, false);
     this.#wayBack = this.#committedRoots;
   }
@@ -217,6 +230,8 @@ export class RootStore {
 
   /** Takes the sets of the state out of flash. */
   #load(): void {
+    if (this.#isLoaded) return;
+    this.#isLoaded = true;
     const { committed, base, revoked } = this.#state;
     const current = committed.slot === FACTORY ? this.#factory : this.#bundleOf(committed);
     this.#isDamaged = current === undefined;

@@ -82,7 +82,7 @@ export class BoardPort implements Port {
   }
 
   roots(): readonly ArrayBuffer[] {
-    return this.#options.roots;
+    return this.#options.roots();
   }
 
   readFloorMs(): number {

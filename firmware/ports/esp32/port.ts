@@ -114,7 +114,7 @@ export class Esp32Port implements Port {
   }
 
   roots(): readonly ArrayBuffer[] {
-    return this.#options.roots;
+    return this.#options.roots();
   }
 
   readFloorMs(): number {
