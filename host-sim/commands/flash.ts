@@ -5,9 +5,10 @@ import { DEFAULT_BAUD } from '../chip-tools/esptool.ts';
 import { titleOf } from '../chip-tools/esp-chips.ts';
 import { findEsptool } from '../chip-tools/external-tool.ts';
 import { CHIPS, findChip, type Chip } from '../firmware/chips.ts';
-import { planFlash } from '../flashing/firmware-files.ts';
+import { planFlash, type FlashPlan } from '../flashing/firmware-files.ts';
 import { findBoard, watchBoard, writeBoard, type TellFlash } from '../flashing/flash.ts';
 import { describeFlashEvent } from '../flashing/flash-events.ts';
+import { writeMergedFlash } from '../flashing/merge-flash.ts';
 import { DEFAULT_LOG_BAUD } from '../flashing/serial-log.ts';
 import { listSerialPorts } from '../flashing/serial-ports.ts';
 import { readProvisionFolder, type ProvisionRecord } from '../provisioning/provision-folder.ts';
@@ -25,6 +26,7 @@ interface FlashFlags {
   readonly baud: number;
   readonly logBaud: number;
   readonly timeout: number;
+  readonly toFile?: string;
   readonly logOnly?: true;
   readonly log: boolean;
   readonly json?: true;
@@ -48,10 +50,12 @@ export function addFlashCommand(program: Command, context: CliContext): void {
     .option('--baud <n>', 'speed of writing', wholeNumber(9600, 3_000_000), DEFAULT_BAUD)
     .option('--log-baud <n>', 'speed of the log', wholeNumber(9600, 3_000_000), DEFAULT_LOG_BAUD)
     .addOption(durationOption('--timeout <time>', 'how long the board may take to come online', durationMs(1000, HOUR_MS), '2m'))
+    .option('--to-file <file>', 'write a whole flash of 4 MB into this file instead of a board, as an emulator takes it')
     .option('--log-only', 'write nothing')
     .option('--no-log', 'do not wait for the board to come online')
     .option('--json', 'one JSON object a line on stdout')
     .action((flags: FlashFlags, command: Command) => {
+      if (flags.logOnly === true && flags.toFile !== undefined) command.error('error: --log-only and --to-file cannot both be given', { exitCode: EXIT.usage });
       if (flags.logOnly === true && !flags.log) command.error('error: --log-only and --no-log cannot both be given', { exitCode: EXIT.usage });
       return runFlash(flags, context);
     });
@@ -62,6 +66,11 @@ async function runFlash(flags: FlashFlags, context: CliContext): Promise<void> {
   if (chip === undefined) throw new CliError('ERR_CHIP', EXIT.configuration, `there is no manifest for ${flags.chip}`, `the chips are ${CHIPS.map(({ name }) => name).join(', ')}`);
   const tell = view(flags, context);
   const { interrupted } = context;
+  if (flags.toFile !== undefined) {
+    const plan = readPlan(flags, chip);
+    writeMergedFlash(flags.toFile, plan);
+    return tell({ event: 'merged', file: flags.toFile, files: plan.files.length });
+  }
   const ports = flags.port === undefined ? listSerialPorts() : [flags.port];
   const port = flags.logOnly === true ? onlyPort(ports) : await write(flags, chip, ports, context, tell);
   if (flags.log && !interrupted.aborted) await watchBoard({ port, baud: flags.logBaud, timeoutMs: flags.timeout, interrupted }, tell);
@@ -70,13 +79,17 @@ async function runFlash(flags: FlashFlags, context: CliContext): Promise<void> {
 
 /** @returns the port that the board is at */
 async function write(flags: FlashFlags, chip: Chip, ports: readonly string[], context: CliContext, tell: TellFlash): Promise<string> {
-  const provision = flags.provision === undefined ? undefined : { folder: flags.provision, record: checkRecord(readProvisionFolder(flags.provision), chip) };
-  const plan = planFlash(flags.firmware ?? projectPath(join('.build/firmware', chip.name, 'image')), chip, provision);
+  const plan = readPlan(flags, chip);
   const tool = await findEsptool(context.env);
   const board = await findBoard(tool, chip, ports, context.interrupted);
   tell({ event: 'board', port: board.port, chip: titleOf(chip), mac: board.mac });
   await writeBoard({ tool, chip, port: board.port, baud: flags.baud, interrupted: context.interrupted }, plan, tell);
   return board.port;
+}
+
+function readPlan(flags: FlashFlags, chip: Chip): FlashPlan {
+  const provision = flags.provision === undefined ? undefined : { folder: flags.provision, record: checkRecord(readProvisionFolder(flags.provision), chip) };
+  return planFlash(flags.firmware ?? projectPath(join('.build/firmware', chip.name, 'image')), chip, provision);
 }
 
 function checkRecord(record: ProvisionRecord, chip: Chip): ProvisionRecord {

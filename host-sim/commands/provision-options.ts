@@ -88,6 +88,7 @@ export function addProvisionOptions(command: Command): Command {
 export function checkCombination(flags: ProvisionFlags, command: Command): void {
   const refuse = (text: string): never => command.error(`error: ${text}`, { exitCode: EXIT.usage });
   if (flags.burn === true && flags.port === undefined) refuse('--burn needs --port: say which board');
+  if (flags.burn === true && flags.chip.endsWith('-qemu')) refuse('--burn is for a real chip: the eFuses of an emulated one are written to a file');
   if (flags.burn === true && flags.dryRun === true) refuse('--burn and --dry-run cannot both be given');
   if (flags.newKey === true && flags.keepKey === true) refuse('--new-key and --keep-key cannot both be given');
   if (flags.keyNumber !== undefined && flags.newKey !== true && flags.keepKey !== true) refuse('--key-number goes with --new-key or --keep-key');

@@ -14,6 +14,8 @@ export type ProvisionEvent =
   | { readonly event: 'folder'; readonly folder: string; readonly files: readonly string[] }
   /** Nothing was burnt: the line that does it, and the files it burns. */
   | { readonly event: 'unburnt'; readonly line: string; readonly files: readonly string[] }
+  /** The eFuses of an emulated chip. */
+  | { readonly event: 'emulated'; readonly file: string; readonly mac: string }
   | { readonly event: 'burnt'; readonly block: number; readonly purpose: string }
   | { readonly event: 'done'; readonly next: string };
 
@@ -36,6 +38,8 @@ export function describeProvisionEvent(event: ProvisionEvent): string {
       return `written to ${event.folder}: ${event.files.join(', ')}`;
     case 'unburnt':
       return `nothing was burnt; burn the keys, then remove ${event.files.join(' and ')}:\n  ${event.line}`;
+    case 'emulated':
+      return `the eFuses of the emulated chip ${event.mac}: ${event.file}`;
     case 'burnt':
       return `BLOCK_KEY${event.block} is burnt: ${event.purpose}, neither readable nor writable`;
     case 'done':

@@ -4,6 +4,7 @@ import { burnArguments, burnKeys, readEfuses, whyNotBurnable, whyNotProtected, t
 import { NVS_EFUSE_BLOCK } from '../firmware/chips.ts';
 import { shellLine, shellWord } from '../terminal/shell-word.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
+import { emulatedMac, encodeEmulatedEfuses } from './emulated-efuses.ts';
 import type { KeyRegistry } from './key-registry.ts';
 import { planProvisioning, wipePlan, type ProvisionPlan, type ProvisionRequest } from './plan.ts';
 import type { ProvisionEvent } from './provision-events.ts';
@@ -99,11 +100,22 @@ function writeFiles(plan: ProvisionPlan, job: ProvisionJob, tell: ProvisionView[
   tell({ event: 'folder', folder: job.folder, files: record.images.map(({ file }) => file) });
   if (job.nvsKeyFile !== undefined && job.request.nvs.type === 'hmac') replaceFile(job.nvsKeyFile, job.request.nvs.hmacKey);
   if (job.secretFile !== undefined && job.request.key !== undefined) replaceFile(job.secretFile, job.request.key.deviceKey.bytes);
+  if (plan.chip.isEmulated && job.request.key !== undefined) return writeEfuses(plan, job, tell);
   if (plan.burns.length === 0 || job.burn) return;
   const files = plan.burns.map(({ block }) => join(job.folder, `efuse-key${block}.bin`));
   for (const [index, { key }] of plan.burns.entries()) replaceFile(files[index] ?? '', key);
   const args = burnArguments({ major: 5, chip: plan.chip, port: 'PORT' }, plan.burns, files);
   tell({ event: 'unburnt', line: shellLine(['espefuse', ...args.filter((argument) => argument !== '--do-not-confirm')]), files });
+}
+
+/** An emulated chip keeps its eFuses in a file: there keys are burnt by writing it. */
+function writeEfuses(plan: ProvisionPlan, { folder, deviceId }: ProvisionJob, tell: ProvisionView['onEvent']): void {
+  const path = join(folder, 'efuse.bin');
+  const mac = emulatedMac(deviceId);
+  const file = encodeEmulatedEfuses(plan.chip, mac, plan.burns);
+  replaceFile(path, file);
+  file.fill(0);
+  tell({ event: 'emulated', file: path, mac: [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':') });
 }
 
 async function giveKeys({ hubKeys, registry, hub, deviceId, folder }: ProvisionJob, tell: ProvisionView['onEvent']): Promise<void> {
