@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { findText } from '../../host-sim/hub/query/find-text.ts';
 import { MAX_NESTING, MAX_QUERY_CHARACTERS } from '../../host-sim/hub/query/limits.ts';
 import { parseCondition, parseQuery } from '../../host-sim/hub/query/query.ts';
 import { runQuery } from '../../host-sim/hub/query/run-query.ts';
@@ -94,6 +95,7 @@ test.each<[string, string]>([
   ['a path', `a${'.b'.repeat(4_000)} = 1`],
   ['comment starts', '/*'.repeat(4_000)],
   ['escapes', `'${'\\\\'.repeat(4_000)}' = 1`],
+  ['searches', Array.from({ length: 7 }, () => `CONTAINS(tags.long,'${'x'.repeat(512)}y${'x'.repeat(511)}')`).join(' OR ')],
   ['concatenations', `LENGTH(${'CONCAT(tags.long,'.repeat(28)}tags.long${')'.repeat(28)}) > 0`],
 ])('8,000 characters of %s over 500 twins end', (_what, condition) => {
   const twins = Array.from({ length: 500 }, (_, index) => makeTwin(`dev${index}`, { tags: { long: 'x'.repeat(4_096) } }));
@@ -105,4 +107,15 @@ test.each<[string, string]>([
   }
   // Linear work takes well below a second; quadratic work would take minutes.
   expect(performance.now() - startedMs).toBeLessThan(20_000);
+});
+
+test('text is found where it begins, whatever its length', () => {
+  const repetitive = fc.string({ unit: fc.constantFrom('a', 'a', 'a', 'b'), maxLength: 200 });
+  fc.assert(
+    fc.property(repetitive, fc.nat(200), fc.nat(60), repetitive, (text, at, length, other) => {
+      const inside = text.slice(at % (text.length + 1)).slice(0, 33 + length);
+      for (const fragment of [inside, other, '']) expect(findText(text, fragment)).toBe(text.indexOf(fragment));
+    }),
+    { numRuns: 2_000, seed: 1 },
+  );
 });

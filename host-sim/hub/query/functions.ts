@@ -1,3 +1,4 @@
+import { findText } from './find-text.ts';
 import { MAX_STRING_CHARACTERS } from './limits.ts';
 import type { Json } from './syntax.ts';
 
@@ -49,12 +50,12 @@ const FUNCTIONS: ReadonlyMap<string, QueryFunction> = new Map(
     ofString('UPPER', (text) => text.toUpperCase()),
     define('CONCAT', [2, MAX_CONCATENATED], concat),
     define('SUBSTRING', [2, 3], substring),
-    ofStrings('INDEX_OF', (text, fragment) => text.indexOf(fragment)),
+    ofStrings('INDEX_OF', (text, fragment) => findText(text, fragment)),
     ofStrings('STARTS_WITH', (text, start) => text.startsWith(start)),
     ofStrings('STARTSWITH', (text, start) => text.startsWith(start)),
     ofStrings('ENDS_WITH', (text, end) => text.endsWith(end)),
     ofStrings('ENDSWITH', (text, end) => text.endsWith(end)),
-    ofStrings('CONTAINS', (text, fragment) => text.includes(fragment)),
+    ofStrings('CONTAINS', (text, fragment) => findText(text, fragment) !== -1),
   ].map((entry) => [entry.name, entry]),
 );
 
