@@ -2,8 +2,11 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { ServiceError } from '../../host-sim/hub/service-error.ts';
+import { recordEvidence } from '../evidence.ts';
 import { ConfigurationBench } from './configuration-bench.ts';
 
+const ROLLOUTS = 500;
+const HOSTILE_BODIES = 3_000;
 const DEVICES = ['d0', 'd1', 'd2'];
 const IDS = ['c0', 'c1', 'c2', 'c3'];
 /** None lies below another one: what overlaps has tests of its own. */
@@ -104,8 +107,9 @@ test('after any creations, changes, deletions, tags and restarts every twin carr
       for (const deviceId of DEVICES) expect(withoutEmpty(bench.desired(deviceId) as object)).toEqual(model.desired(deviceId));
       bench.configurations.close();
     }),
-    { numRuns: 500, seed: 1 },
+    { numRuns: ROLLOUTS, seed: 1 },
   );
+  recordEvidence('configuration-rollouts', ROLLOUTS);
 });
 
 test('whatever the body, a configuration is taken and can be read, or refused by a ServiceError', () => {
@@ -130,8 +134,9 @@ test('whatever the body, a configuration is taken and can be read, or refused by
       bench.configurations.delete('c');
       bench.pass();
     }),
-    { numRuns: 3_000, seed: 1 },
+    { numRuns: HOSTILE_BODIES, seed: 1 },
   );
   expect(taken).toBeGreaterThan(10);
+  recordEvidence('hostile-configurations', HOSTILE_BODIES);
   bench.configurations.close();
 });
