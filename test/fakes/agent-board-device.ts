@@ -19,6 +19,8 @@ export interface DeviceSettings {
   readonly queue?: number;
   readonly maxinbound?: number;
   readonly slots?: string;
+  /** The key of slot 0 is a secret, and hub key n is derived from it. */
+  readonly keyn?: number;
   readonly pipeline?: 1;
   readonly single?: 1;
   readonly ntp0?: string;
