@@ -176,6 +176,14 @@ describe('what changes later', () => {
     expect(bench.configurations.statusOf({ deviceId: 'shop' })).toEqual({ base: { status: 'Applied' }, chill: { status: 'Targeted' } });
   });
 
+  test('what was kept of a device that is gone is forgotten at the next start', () => {
+    bench.twins.delete({ deviceId: 'lab' });
+    bench.restart();
+    bench.pass();
+    expect([...bench.kept.keys()]).toEqual(['configuration/definition/chill', 'configuration/definition/base', 'configuration/applied/shop']);
+    expect(bench.configurations.read('base').systemMetrics.results).toEqual({ targetedCount: 1, appliedCount: 1 });
+  });
+
   test('a hub that ends and starts again goes on where it was, also in the middle of a rollout', () => {
     bench.configurations.delete('chill');
     bench.restart();

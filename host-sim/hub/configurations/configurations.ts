@@ -163,12 +163,17 @@ export class Configurations implements Durable {
 
   #evaluateAll(): void {
     for (const identity of this.#options.twins.identities()) this.#queue.add(identity);
+    // A twin may be gone while its record is still there: stores that were kept may be of different age.
+    for (const clientId of this.#applied.keys()) this.#queue.add(parseClientId(clientId)!);
   }
 
   /** @returns whether the twin was changed */
   #evaluate(identity: Identity): boolean {
     const { twins, emit } = this.#options;
-    if (!twins.has(identity)) return false;
+    if (!twins.has(identity)) {
+      this.removeTwin(identity);
+      return false;
+    }
     const key = formatClientId(identity);
     const before = this.#applied.get(key) ?? NOTHING_APPLIED;
     const { applied, patch } = planRollout(identity, twins.read(identity), before, this.#ranking);
