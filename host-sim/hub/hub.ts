@@ -159,7 +159,7 @@ class LocalHub implements Hub {
       findIdentity: (identity) => this.registry.find(identity),
     });
     this.#amqp = new AmqpSide({
-      hubName: this.hubName, clock: this.clock, graceMs: options.graceMs ?? DEFAULT_GRACE_MS, messages: this.messages,
+      hubName: this.hubName, clock: this.clock, graceMs: options.graceMs ?? DEFAULT_GRACE_MS, messages: this.messages, throttles: this.throttles,
       feedback: options.feedback ?? new FeedbackQueue(options.clock, {}, records('feedback')),
       accessContext: () => this.#accessContext(),
       now: () => this.now(),

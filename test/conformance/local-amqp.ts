@@ -4,6 +4,7 @@ import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { AmqpEvent } from '../../host-sim/hub/amqp/amqp-events.ts';
 import { eventHubName } from '../../host-sim/hub/amqp/node-directory.ts';
 import type { HubEvent } from '../../host-sim/hub/events.ts';
+import type { HubOptions } from '../../host-sim/hub/hub.ts';
 import { DEFAULT_LIMITS } from '../../host-sim/hub/limits.ts';
 import { listenTls } from '../../host-sim/hub/listen.ts';
 import { FeedbackQueue } from '../../host-sim/hub/messages/feedback-queue.ts';
@@ -21,9 +22,9 @@ export interface LocalAmqp extends LocalHub {
   eventsClient(policy: string, key?: string): EventHubConsumerClient;
 }
 
-export async function openLocalAmqp(graceMs = 0): Promise<LocalAmqp> {
+export async function openLocalAmqp(graceMs = 0, options: Partial<HubOptions> = {}): Promise<LocalAmqp> {
   const feedback = new FeedbackQueue(realClock, { batchIntervalMs: 0 });
-  const local = await openLocalHub({ feedback, graceMs });
+  const local = await openLocalHub({ feedback, graceMs, ...options });
   const { hub, pki } = local;
   const sink = { accept: hub.acceptAmqp.bind(hub), failed: () => {} };
   const listener = await listenTls({ port: 0, tls: { certificateChain: pki.serverChainPem, privateKey: pki.server.privateKeyPem } }, DEFAULT_LIMITS, sink);

@@ -3,6 +3,7 @@ import { Agent } from 'node:https';
 import { Client as ServiceClient, Registry as ServiceRegistry } from 'azure-iothub';
 
 import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
+import type { HubOptions } from '../../host-sim/hub/hub.ts';
 import { DEFAULT_LIMITS } from '../../host-sim/hub/limits.ts';
 import { listenTls } from '../../host-sim/hub/listen.ts';
 import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
@@ -15,8 +16,8 @@ export interface LocalService extends LocalHub {
   clientOf(policy: string): ServiceClient;
 }
 
-export async function openLocalService(): Promise<LocalService> {
-  const local = await openLocalHub();
+export async function openLocalService(options: Partial<HubOptions> = {}): Promise<LocalService> {
+  const local = await openLocalHub(options);
   const { hub, pki } = local;
   const sink = { accept: hub.acceptHttps.bind(hub), failed: () => {} };
   const listener = await listenTls({ port: 0, tls: { certificateChain: pki.serverChainPem, privateKey: pki.server.privateKeyPem } }, DEFAULT_LIMITS, sink);

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../time/clock.ts';
 import type { FeedbackQueue } from '../messages/feedback-queue.ts';
 import type { MessageQueues } from '../messages/message-queues.ts';
+import type { Throttles } from '../throttles/throttles.ts';
 import { AmqpConnection } from './amqp-connection.ts';
 import type { AmqpEvent } from './amqp-events.ts';
 import type { AuthorizeToken } from './claims.ts';
@@ -16,6 +17,8 @@ export interface AmqpServiceOptions {
   readonly messages: MessageQueues;
   readonly feedback: FeedbackQueue;
   readonly events: EventLog;
+  /** The hub's rates; none when not given. */
+  readonly throttles?: Throttles | undefined;
   /** Whether a token lets a service (ServiceConnect) do something with a resource. */
   readonly authorize: AuthorizeToken;
   /** The hub's clock, milliseconds since 1970. */

@@ -5,6 +5,7 @@ import type { HubEvent } from '../events.ts';
 import type { Identity } from '../identity.ts';
 import type { FeedbackQueue } from '../messages/feedback-queue.ts';
 import type { MessageQueues } from '../messages/message-queues.ts';
+import type { Throttles } from '../throttles/throttles.ts';
 import type { AmqpEvent } from './amqp-events.ts';
 import { createAmqpService, type AmqpService } from './amqp-service.ts';
 import { EventLog } from './event-log.ts';
@@ -16,6 +17,7 @@ export interface AmqpSideOptions {
   readonly graceMs: number;
   readonly messages: MessageQueues;
   readonly feedback: FeedbackQueue;
+  readonly throttles: Throttles | undefined;
   accessContext(): AccessContext;
   now(): number;
   emit(event: AmqpEvent): void;
@@ -43,7 +45,7 @@ export class AmqpSide {
     this.feedback = options.feedback;
     this.#stopFeedback = messages.onFeedback((record) => this.feedback.add(record));
     this.#service = createAmqpService({
-      hubName, clock, graceMs, messages, feedback: this.feedback, events: this.#events,
+      hubName, clock, graceMs, messages, throttles: options.throttles, feedback: this.feedback, events: this.#events,
       authorize: createTokenAuthorizer(() => options.accessContext()),
       now: () => options.now(),
       emit: (event) => options.emit(event),

@@ -4,6 +4,7 @@ import { isIdentityName } from '../identity.ts';
 import { isAcknowledgement, type OutgoingCloudMessage } from '../messages/cloud-message.ts';
 import type { MessageQueues } from '../messages/message-queues.ts';
 import { ServiceError } from '../service-error.ts';
+import type { Throttles } from '../throttles/throttles.ts';
 import type { AmqpNode } from './link-node.ts';
 import { bodyOf, propertiesOf, textOf, timeOf } from './message-fields.ts';
 import { toAmqpError } from './service-condition.ts';
@@ -15,15 +16,16 @@ const TO = /^\/devices\/([^/]{1,384})\/messages\/devicebound$/i;
 const ACK_PROPERTY = 'iothub-ack';
 
 /** Where services send messages for devices; `to` names the device. */
-export function createDeviceboundNode(hubName: string, messages: MessageQueues): AmqpNode {
+export function createDeviceboundNode(hubName: string, messages: MessageQueues, throttles?: Throttles): AmqpNode {
   return {
     resources: [{ host: hubName, segments: ['messages', 'devicebound'] }],
-    openInbound: () => ({ receive: (message, delivery) => enqueue(messages, message, delivery) }),
+    openInbound: () => ({ receive: (message, delivery) => enqueue(messages, throttles, message, delivery) }),
   };
 }
 
-function enqueue(messages: MessageQueues, message: Message, delivery: Delivery): void {
+function enqueue(messages: MessageQueues, throttles: Throttles | undefined, message: Message, delivery: Delivery): void {
   try {
+    throttles?.take('c2d-send');
     messages.enqueue({ deviceId: readDeviceId(message.to) }, readCloudMessage(message));
   } catch (error) {
     delivery.reject(toAmqpError(error));

@@ -2,6 +2,7 @@ import type { AmqpError } from 'rhea';
 import { parseResource, type Resource } from '../access/resource-scope.ts';
 import type { FeedbackQueue } from '../messages/feedback-queue.ts';
 import type { MessageQueues } from '../messages/message-queues.ts';
+import type { Throttles } from '../throttles/throttles.ts';
 import { CBS_ADDRESS, cbsNode } from './cbs-node.ts';
 import { createDeviceboundNode, DEVICEBOUND_ADDRESS } from './devicebound-node.ts';
 import type { EventLog } from './event-log.ts';
@@ -15,6 +16,8 @@ export interface NodeDirectoryOptions {
   readonly messages: MessageQueues;
   readonly feedback: FeedbackQueue;
   readonly events: EventLog;
+  /** The hub's rates; none when not given. */
+  readonly throttles?: Throttles | undefined;
   readonly createdMs: number;
   /** Where a reader of events finds this hub, for the redirect. */
   port(): number;
@@ -39,7 +42,7 @@ export function createNodeDirectory(options: NodeDirectoryOptions): NodeDirector
   const path = eventHubName(hubName);
   const fixed = new Map<string, AmqpNode>([
     [`/${CBS_ADDRESS}`, cbsNode],
-    [DEVICEBOUND_ADDRESS, createDeviceboundNode(hubName, options.messages)],
+    [DEVICEBOUND_ADDRESS, createDeviceboundNode(hubName, options.messages, options.throttles)],
     [FEEDBACK_ADDRESS, createFeedbackNode(hubName, options.feedback)],
     [FILE_NOTIFICATIONS_ADDRESS, createFileNotificationsNode(hubName)],
   ]);

@@ -14,7 +14,7 @@ export interface ConfigurationRoutesOptions {
 
 /** @see https://learn.microsoft.com/rest/api/iothub/service/configuration */
 export function configurationRoutes({ configurations, hasDevice }: ConfigurationRoutesOptions): readonly Route[] {
-  return [
+  const routes: readonly Route[] = [
     { method: 'GET', path: '/configurations', permissions: ['RegistryRead'], handle: ({ query }) => ({ status: 200, body: configurations.list(readTop(query)) }) },
     {
       method: 'GET',
@@ -41,6 +41,7 @@ export function configurationRoutes({ configurations, hasDevice }: Configuration
     { method: 'POST', path: '/configurations/testQueries', permissions: ['RegistryRead'], maxBodyBytes: MAX_CONFIGURATION_BYTES, handle: ({ body }) => ({ status: 200, body: testQueries(body) }) },
     { method: 'POST', path: '/devices/:deviceId/applyConfigurationContent', permissions: ['RegistryWrite'], maxBodyBytes: MAX_CONFIGURATION_BYTES, handle: (request) => refuseToApply(request, hasDevice) },
   ];
+  return routes.map((route) => ({ ...route, throttle: 'configuration' }));
 }
 
 const idOf = ({ params }: RestRequest): string => params.configurationId ?? '';

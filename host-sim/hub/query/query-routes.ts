@@ -14,6 +14,7 @@ export function queryRoutes(rows: RowSource): readonly Route[] {
       method: 'POST',
       path: '/devices/query',
       permissions: ['ServiceConnect'],
+      throttle: 'query',
       maxBodyBytes: MAX_BODY_BYTES,
       handle: ({ body, headers }) => {
         const page = runQuery(readQuery(body), rows, readPageRequest(headers));
