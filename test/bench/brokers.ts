@@ -62,6 +62,9 @@ async function startMosquitto(files: BrokerFiles, ca: string): Promise<Broker> {
   ];
   writeFileSync(join(folder, 'mosquitto.conf'), `${lines.join('\n')}\n`);
   const child = spawn('mosquitto', ['-c', join(folder, 'mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // Also when the benchmark fails: the others end with their stdin.
+  const kill = (): void => void child.kill();
+  process.once('exit', kill);
   const said = createInterface({ input: child.stderr! })[Symbol.asyncIterator]();
   while (!/ running$/.test(await nextLine(said, 'mosquitto')));
   // Nobody reads on: what it says later must not fill the pipe.
@@ -72,7 +75,8 @@ async function startMosquitto(files: BrokerFiles, ca: string): Promise<Broker> {
     target: (index) => makeTarget(port, ca, index, undefined),
     tidy: async () => {},
     close: async () => {
-      await endOf(child, () => void child.kill());
+      process.off('exit', kill);
+      await endOf(child, kill);
       rmSync(folder, { recursive: true, force: true });
     },
   };
