@@ -17,6 +17,7 @@ interface BuildFlags {
   readonly check?: true;
   readonly harden?: string;
   readonly downloadMode?: HardenOptions['downloadMode'];
+  readonly output?: string;
 }
 
 const EXAMPLES = `Examples:
@@ -34,6 +35,7 @@ export function addFirmwareCommands(program: Command, context: CliContext): void
     .addOption(new Option('--chip <name>', 'the chip, or an emulated one').choices(CHIPS.map(({ name }) => name)).makeOptionMandatory())
     .option('--release', 'for the field (default: for a board on the desk)')
     .option('--check', 'all that needs no SDK, and nothing else')
+    .option('--output <folder>', 'where image/ goes, and what the SDK needs (default: .build/firmware/CHIP)')
     .option('--harden <key.pem>', 'with --release: secure boot v2 signed by this key, flash encryption, JTAG off; burnt at the first start, for good')
     .addOption(new Option('--download-mode <mode>', 'with --harden: what becomes of the ROM download mode').choices(['off', 'secure']))
     .action((flags: BuildFlags) => buildFirmware(flags, context));
@@ -51,7 +53,7 @@ async function buildFirmware(flags: BuildFlags, context: CliContext): Promise<vo
   if (over.length > 0) throw new CliError('ERR_IMAGE', EXIT.failed, `over the budget: ${over.join('; ')}`, 'make it smaller, or raise manifests/bundle-budget.json and say why');
   if (sdk === undefined) return printLine(context, relativePath(buildFolder(chip)));
   sayLine(context, `linking for ${chip.name} …`);
-  const image = await linkImage(chip, sdk, (text) => void context.stderr.write(text));
+  const image = await linkImage(chip, sdk, flags.output === undefined ? buildFolder(chip) : resolve(flags.output), (text) => void context.stderr.write(text));
   printLine(context, relativePath(image));
 }
 

@@ -16,7 +16,7 @@ import type { SdkconfigOptions } from './sdkconfig.ts';
 /** What the SDK leaves of a build, and a board is flashed with. */
 const IMAGE_FILES = ['bootloader.bin', 'partition-table.bin', 'ota_data_initial.bin', 'xs_esp32.bin'];
 
-/** `.build/firmware/<chip>`: the scripts, `sdkconfig/`, `sdk/` (the SDK's own), `image/`. */
+/** `.build/firmware/<chip>`: the scripts and `sdkconfig/`, where the manifests look for them; `sdk/` (the SDK's own) and `image/`, unless those go elsewhere. */
 export function buildFolder(chip: Chip): string {
   return projectPath(`.build/firmware/${chip.name}`);
 }
@@ -46,11 +46,12 @@ export function mcconfigArguments(chip: Chip, output: string): string[] {
 
 /**
  * Links the image with the SDK. mcconfig runs in the project's folder: it makes what stands behind `-p` lower case, so that path is a relative one.
+ * @param folder for `sdk/` and `image/`
  * @returns the folder that holds the image
  * @throws ERR_IMAGE
  */
-export async function linkImage(chip: Chip, sdk: Sdk, onOutput: (text: string) => void): Promise<string> {
-  const output = join(buildFolder(chip), 'sdk');
+export async function linkImage(chip: Chip, sdk: Sdk, folder: string, onOutput: (text: string) => void): Promise<string> {
+  const output = join(folder, 'sdk');
   mkdirSync(output, { recursive: true });
   const { code, text } = await runMcconfig(sdk, mcconfigArguments(chip, output), onOutput);
   const target = chip.family === chip.name && chip.name === 'esp32' ? 'esp32' : `esp32/${chip.name}`;
@@ -63,7 +64,7 @@ export async function linkImage(chip: Chip, sdk: Sdk, onOutput: (text: string) =
   if (added.length > 0) {
     throw new CliError('ERR_IMAGE', EXIT.failed, `${added.length} new preload warnings, each costs RAM:\n  ${added.join('\n  ')}`, 'make the variable const and freeze the object; manifests/preload-warnings.txt may only shrink');
   }
-  const image = join(buildFolder(chip), 'image');
+  const image = join(folder, 'image');
   mkdirSync(image, { recursive: true });
   for (const name of IMAGE_FILES) copyFileSync(join(built, name), join(image, name));
   return image;
