@@ -173,3 +173,42 @@ test("a device of Microsoft's SDK that was away gets the messages of meanwhile w
   await second?.close();
   passed += 1;
 });
+
+test("Microsoft's Node device client announces its Plug and Play model, and the service's twin shows it after the connection too", async () => {
+  const device = { deviceId: 'sdk-model' };
+  const modelId = 'dtmi:com:example:Thermostat;1';
+  local.hub.registry.add(device);
+  const client = Client.fromConnectionString(
+    `HostName=${HUB_NAME};DeviceId=${device.deviceId};SharedAccessKey=${encodeKey(local.hub.registry.find(device)!.keys.primary)};GatewayHostName=localhost:${local.port}`, Mqtt,
+  );
+  await client.setOptions({ ca: local.pki.root.certificatePem, modelId });
+  await client.open();
+  expect(local.hub.describeTwin(device)).toMatchObject({ modelId, connectionState: 'Connected' });
+  await client.close();
+  await local.waitFor('disconnected', ({ deviceId }) => deviceId === 'sdk-model');
+  expect(local.hub.describeTwin(device)).toMatchObject({ modelId, connectionState: 'Disconnected' });
+  passed += 1;
+});
+
+test("Microsoft's Node device client comes back after a lost connection and goes on with twin, methods and messages", async () => {
+  const device = { deviceId: 'sdk-lost' };
+  const client = await openDevice(device.deviceId);
+  const messages: (string | undefined)[] = [];
+  client.on('message', (message: Message) => {
+    messages.push(message.messageId);
+    void client.complete(message);
+  });
+  client.onDeviceMethod('ping', (_request, response) => void response.send(200, 'pong'));
+  const twin = await client.getTwin();
+  const desired = watchDesired(twin);
+  await local.waitFor('subscribed', ({ deviceId, filter }) => deviceId === 'sdk-lost' && filter.includes('desired'));
+  local.hub.dropConnection(device);
+  local.hub.messages.enqueue(device, { messageId: 'while lost', properties: {}, payload: Buffer.from('x') });
+  expect(await local.hub.methods.invoke(device, { methodName: 'ping', connectTimeoutSeconds: 30 })).toEqual({ status: 200, payload: 'pong' });
+  local.hub.twins.patch(device, { properties: { desired: { back: true } } });
+  expect(await desired.until(2)).toMatchObject({ back: true });
+  await local.waitFor('cloudMessage', ({ deviceId, change }) => deviceId === 'sdk-lost' && change === 'Success');
+  expect(messages).toEqual(['while lost']);
+  await client.close();
+  passed += 1;
+});

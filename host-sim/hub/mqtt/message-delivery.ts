@@ -44,15 +44,15 @@ export class MessageDelivery {
   pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#session.messageQos() !== undefined && this.#session.unacknowledged.size < WINDOW && !this.#effects.isCongested()) {
-      const message = this.#messages.lock(this.#identity);
-      if (message === undefined) {
-        this.#session.forgetFormer();
-        break;
+    try {
+      while (this.#session.messageQos() !== undefined && this.#session.unacknowledged.size < WINDOW && !this.#effects.isCongested()) {
+        const message = this.#messages.lock(this.#identity);
+        if (message === undefined) return this.#session.forgetFormer();
+        this.#deliver(message, this.#session.messageQos() ?? 0);
       }
-      this.#deliver(message, this.#session.messageQos() ?? 0);
+    } finally {
+      this.#isPumping = false;
     }
-    this.#isPumping = false;
   }
 
   /** A PUBACK completes its message; one for nothing is let pass. */
