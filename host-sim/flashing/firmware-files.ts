@@ -12,7 +12,11 @@ const BOOTLOADER = 'bootloader.bin';
 const TABLE = 'partition-table.bin';
 const APPLICATIONS = ['xs_esp32.bin', 'latchkey.bin'];
 const OTA_DATA = 'ota_data_initial.bin';
+/** A sector is kept for the table. */
+const PARTITION_TABLE_BYTES = 0x1000;
 const FIRST_SLOT = 'ota_0';
+/** Beside the folder of the image: what it was built with. */
+const SDKCONFIG = 'sdkconfig/sdkconfig.defaults';
 
 /** A file that goes to the flash. */
 export interface FlashFile {
@@ -47,6 +51,7 @@ export function planFlash(firmwareFolder: string, chip: Chip, provision?: { read
   };
   checkImage(readFile(join(firmwareFolder, BOOTLOADER)), chip, join(firmwareFolder, BOOTLOADER));
   checkImage(readFile(join(firmwareFolder, application)), chip, join(firmwareFolder, application));
+  if (provision !== undefined) checkSameKind(firmwareFolder, provision.record);
   const slot = find(table, FIRST_SLOT);
   const files = [
     place(BOOTLOADER, chip.bootloaderOffset, PARTITION_TABLE_OFFSET - chip.bootloaderOffset),
@@ -65,7 +70,15 @@ export function planFlash(firmwareFolder: string, chip: Chip, provision?: { read
   return { files: files.sort((a, b) => a.offset - b.offset), erases };
 }
 
-const PARTITION_TABLE_BYTES = 0x1000;
+/** A firmware with NVS encryption takes readable settings for damaged ones and erases them; the other way round it is the same. */
+function checkSameKind(firmwareFolder: string, record: ProvisionRecord): void {
+  const options = join(firmwareFolder, '..', SDKCONFIG);
+  if (!existsSync(options)) return;
+  const isEncrypted = /^CONFIG_NVS_ENCRYPTION=y$/m.test(readFileSync(options, 'utf8'));
+  if (isEncrypted === record.isNvsEncrypted) return;
+  const [build, device] = isEncrypted ? ['with', 'without'] : ['without', 'with'];
+  throw new CliError('ERR_PROVISION', EXIT.configuration, `the firmware was built ${build} --release, the device was provisioned ${device} it: the settings could not be read`, `run latchkey provision ${build} --release, or build the firmware ${device} it`);
+}
 
 /** Provisioning and build must mean the same place. */
 function agree(table: readonly PlacedPartition[], label: string, offset: number): PlacedPartition {

@@ -9,7 +9,7 @@ const KNOWN: Readonly<Record<string, readonly [message: string, remedy: string]>
   ERR_NVS_KEY_MISSING: ['the eFuse block of the encrypted settings holds no key that can be used', 'burn it: latchkey provision --release --burn --port …'],
   ERR_NVS_UNREADABLE: ['the settings cannot be read: plain ones under a --release firmware, encrypted ones under another, or another key', 'run latchkey provision as the firmware was built (both with --release or both without), then latchkey flash'],
   ERR_NVS_FULL: ['there is no room for another setting', 'provision again with fewer roots, or make nvs larger in manifests/partitions.csv'],
-  ERR_SETTINGS_MISSING: ['the board has no settings', 'provision it, then flash both: latchkey provision, latchkey flash --provision FOLDER'],
+  ERR_SETTINGS_MISSING: ['the board has no settings that this firmware can read', 'provision it as the firmware was built (both with --release or both without), then latchkey flash --provision FOLDER'],
   ERR_KEYS_MISSING: ['the board has no key', 'provision it, then flash both: latchkey provision, latchkey flash --provision FOLDER'],
   ERR_SIGNER_SLOT: ['the board has no key', 'provision it, then flash both: latchkey provision, latchkey flash --provision FOLDER'],
   ERR_SIGNER_STORE: ['the key partition is damaged', 'provision the board again'],

@@ -51,6 +51,7 @@ export interface ProvisionPlan {
   readonly erases: readonly Partition[];
   readonly burns: readonly PlannedBurn[];
   readonly settingNames: readonly string[];
+  readonly isNvsEncrypted: boolean;
 }
 
 /** @throws ERR_EFUSE, ERR_KEY, ERR_PARTITIONS, and what NvsError and KeyFileError say */
@@ -69,7 +70,7 @@ export function planProvisioning(request: ProvisionRequest): ProvisionPlan {
   }
   if (nvs.type === 'hmac' && !nvs.isBurnt) burns.push({ block: NVS_EFUSE_BLOCK, purpose: 'HMAC_UP', use: 'nvs', key: Buffer.from(nvs.hmacKey) });
   const erases = key === undefined ? [] : [findPartition(partitions, PARTITION.durable)];
-  return { chip, images, erases, burns, settingNames: Object.keys(settings) };
+  return { chip, images, erases, burns, settingNames: Object.keys(settings), isNvsEncrypted: nvs.type !== 'plain' };
 }
 
 export function wipePlan(plan: ProvisionPlan): void {

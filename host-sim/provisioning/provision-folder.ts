@@ -17,6 +17,8 @@ export interface ProvisionRecord {
   readonly deviceId: string;
   /** Which hub key the board derives, where its key is a secret. */
   readonly keyNumber?: number | undefined;
+  /** Settings under `--release` are encrypted, and only a firmware of that kind reads them. */
+  readonly isNvsEncrypted: boolean;
   /** What `latchkey flash` writes; `file` is beside the record. */
   readonly images: readonly { readonly partition: string; readonly offset: number; readonly sizeBytes: number; readonly file: string }[];
   readonly erases: readonly { readonly partition: string; readonly offset: number; readonly sizeBytes: number }[];
@@ -42,6 +44,7 @@ export function writeProvisionFolder(folder: string, plan: ProvisionPlan, identi
     hub: identity.hub,
     deviceId: identity.deviceId,
     keyNumber: identity.keyNumber,
+    isNvsEncrypted: plan.isNvsEncrypted,
     images: plan.images.map(({ partition }) => ({ partition: partition.label, offset: partition.offset, sizeBytes: partition.sizeBytes, file: `${partition.label}.bin` })),
     erases: plan.erases.map(({ label, offset, sizeBytes }) => ({ partition: label, offset, sizeBytes })),
     blocks: plan.burns.map(({ block, use }) => ({ block, use })),

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { recordEvidence } from '../../evidence.ts';
 import type { CliRun } from '../../fakes/cli-run.ts';
@@ -88,6 +88,7 @@ const BAD: readonly BadInput[] = [
   { name: 'a changed partition table', prepare: () => patch('partition-table.bin', 5, 1), exitCode: 3, message: 'its MD5 does not match', remedy: 'firmware build', untouched: true },
   { name: 'no build', args: ['--firmware', '/nonexistent'], exitCode: 3, message: '/nonexistent has no bootloader.bin', remedy: 'latchkey firmware build --chip esp32c3', untouched: true },
   { name: 'no provisioning', args: ['--provision', '/nonexistent'], exitCode: 3, message: 'holds no provision.json', remedy: 'latchkey provision', untouched: true },
+  { name: 'readable settings for a firmware that encrypts them', prepare: () => { mkdirSync(path('../sdkconfig')); writeFileSync(path('../sdkconfig/sdkconfig.defaults'), 'CONFIG_A=n\nCONFIG_NVS_ENCRYPTION=y\n'); }, exitCode: 3, message: 'the firmware was built with --release, the device was provisioned without it', remedy: 'run latchkey provision with --release', untouched: true },
   { name: 'power that goes while writing', options: { esptool: { cutAt: 2 } }, exitCode: 1, message: 'the board or the tool went away (The chip stopped responding.)', remedy: 'run the same command again' },
   { name: 'a tool that is killed while writing', options: { esptool: { cutAt: 1, cut: 'killed' } }, exitCode: 1, message: 'the flash was written in part only', remedy: 'run the same command again' },
   { name: 'a file that the chip does not confirm', options: { esptool: { unverified: 3 } }, exitCode: 1, message: 'the chip has confirmed 5 of 6 files', remedy: 'run the same command again' },

@@ -34,7 +34,7 @@ const FAILING: readonly (readonly [string, readonly string[], string, string])[]
   ['no key of the encrypted settings', [`garbage${event({ event: 'error', code: 'ERR_NVS_KEY_MISSING', message: '' })}`], 'holds no key', '--burn'],
   ['settings that cannot be read', [event({ event: 'error', code: 'ERR_NVS_UNREADABLE' })], 'cannot be read', '--release'],
   ['full settings', [event({ event: 'error', code: 'ERR_NVS_FULL' })], 'no room', 'partitions.csv'],
-  ['an unprovisioned board', [event({ event: 'error', code: 'ERR_SETTINGS_MISSING' })], 'no settings', 'latchkey provision'],
+  ['an unprovisioned board', [event({ event: 'error', code: 'ERR_SETTINGS_MISSING' })], 'no settings', '--release'],
   ['a key for another device', [event({ event: 'sign-failed', code: 'ERR_SIGNER_RESOURCE' })], 'bound to another hub or device', 'provision'],
   ['a self-test that fails', [event({ event: 'self-test', check: 'tls', ok: false, code: 'ERR_TLS_SELF_TEST' }), event({ event: 'self-test', check: 'heap', ok: true }), event({ event: 'error', code: 'ERR_SELF_TEST' })], 'does not refuse a bad certificate chain', 'HAVE_TIME_DATE'],
   ['a self-test without a code', [event({ event: 'self-test', check: 'heap', ok: false }), event({ event: 'error', code: 'ERR_SELF_TEST' })], 'a self-test failed', 'flash again'],
