@@ -1,7 +1,7 @@
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import type { AmqpEvent } from '../../host-sim/hub/amqp/amqp-events.ts';
 import { recordEvidence } from '../evidence.ts';
-import { HUB_NAME, openAmqpBench, turns, type AmqpBench, type Peer } from './amqp/amqp-bench.ts';
+import { closeBenches, HUB_NAME, openAmqpBench, turns, type AmqpBench, type Peer } from './amqp/amqp-bench.ts';
 import { AMQP, attachReceiver, attachSender, begin, binary, bytes, described, detach, disposition, flow, list, map, message, NULL, open, putToken, SASL, saslInit, string, symbol, transfer, TRUE, uint, frame } from './amqp/frame-bytes.ts';
 
 const C2D = '/messages/devicebound';
@@ -9,6 +9,8 @@ const FEEDBACK = '/messages/serviceBound/feedback';
 const EVENTS = 'iothub-ehub-hostile-hub/ConsumerGroups/$Default/Partitions/0';
 const dev1 = { deviceId: 'dev1' };
 let passed = 0;
+
+afterEach(closeBenches);
 
 afterAll(() => recordEvidence('amqp-hostile-behaviour', passed));
 

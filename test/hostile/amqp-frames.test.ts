@@ -1,6 +1,6 @@
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { recordEvidence } from '../evidence.ts';
-import { openAmqpBench, type AmqpBench, type Peer, turns } from './amqp/amqp-bench.ts';
+import { closeBenches, openAmqpBench, type AmqpBench, type Peer, turns } from './amqp/amqp-bench.ts';
 import {
   AMQP, array, attachReceiver, attachSender, begin, binary, bytes, close, described, detach, disposition, end, flow, frame, header, list, map, message, NULL, open, putToken, SASL, saslInit,
   string, transfer, TRUE, ubyte, uint, ushort,
@@ -9,6 +9,8 @@ import {
 const C2D = '/messages/devicebound';
 const HUB = 'hostile-hub.azure-devices.net';
 let passed = 0;
+
+afterEach(closeBenches);
 
 afterAll(() => recordEvidence('amqp-hostile-frames', passed));
 
@@ -78,6 +80,7 @@ const LATER: readonly (readonly [name: string, said: readonly Buffer[], conditio
   ['a message above the limit, in pieces', [...Array.from({ length: 3 }, (_, n) => transfer({ handle: 2, ...(n === 0 ? { id: 1 } : {}), more: true }, zeros(60_000)))], 'amqp:resource-limit-exceeded'],
   ['a message in thousands of empty pieces', [transfer({ handle: 2, id: 1, more: true }, zeros(0)), ...Array<Buffer>(2_100).fill(transfer({ handle: 2, more: true }, zeros(0)))], 'amqp:resource-limit-exceeded'],
   ['a disposition of all deliveries there can be', [disposition(0, 0xffffffff)], 'amqp:not-allowed'],
+  ['a disposition of what was not sent', [disposition(1, 1)], 'amqp:not-allowed'],
   ['a disposition that ends before it starts', [disposition(5, 1)], 'amqp:not-allowed'],
   ['a disposition with an unknown state', [frame(described(0x15, list([TRUE, uint(0), NULL, TRUE, described(0x66, list([]))])))], 'amqp:decode-error'],
   ['a frame above the limit', [frame(zeros(70_000))], 'amqp:connection:framing-error'],

@@ -11,7 +11,7 @@ import type { NodeDirectory } from './link-node.ts';
 import { LinkTable } from './link-table.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { RheaSocket } from './rhea-socket.ts';
-import { createServerConnection, setHandleMax } from './rhea.ts';
+import { createServerConnection, sentDeliveries, setHandleMax } from './rhea.ts';
 import { SASL_AUTH, SASL_OK, policyOfUserName, type SaslRequest } from './sasl.ts';
 
 /** What a connection asks of its service. */
@@ -66,6 +66,7 @@ export class AmqpConnection {
       write: (bytes) => this.#write(bytes),
       authenticate: (request) => this.#authenticate(request),
       forward: (bytes) => this.#socket.deliver(bytes),
+      sentDeliveries: (channel) => sentDeliveries(this.#rhea, channel),
     });
     this.#rhea = this.#startEngine();
     this.#cancelTimeout = host.clock.setTimer(host.limits.authenticateTimeoutMs, () => this.close('authenticate-timeout', 'amqp:unauthorized-access', 'no token came in time'));

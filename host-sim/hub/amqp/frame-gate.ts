@@ -12,6 +12,8 @@ export interface GateEffects {
   authenticate(request: SaslRequest): number;
   /** A header or a frame of AMQP that keeps the rules, whole. */
   forward(bytes: Buffer): void;
+  /** How many deliveries went out to the client in the session of a channel. */
+  sentDeliveries(channel: number): number;
 }
 
 /**
@@ -29,7 +31,7 @@ export class FrameGate {
     this.#limits = limits;
     this.#effects = effects;
     this.#splitter = new FrameSplitter(limits.saslFrameBytes);
-    this.#rules = new FrameRules(limits);
+    this.#rules = new FrameRules(limits, (channel) => effects.sentDeliveries(channel));
   }
 
   feed(chunk: Buffer): void {

@@ -27,14 +27,17 @@ const MAX_DRAINED_CREDIT = 65_536;
  */
 export class FrameRules {
   readonly #limits: AmqpLimits;
+  readonly #sentDeliveries: (channel: number) => number;
   readonly #channels = new Map<number, Channel>();
   #isOpen = false;
   #isClosed = false;
   #links = 0;
   #pendingBytes = 0;
 
-  constructor(limits: AmqpLimits) {
+  /** @param sentDeliveries how many deliveries went out to the client in a session */
+  constructor(limits: AmqpLimits, sentDeliveries: (channel: number) => number) {
     this.#limits = limits;
+    this.#sentDeliveries = sentDeliveries;
   }
 
   /** @throws ProtocolFault, MalformedValue */
@@ -67,7 +70,7 @@ export class FrameRules {
       case 'flow':
         return this.#flow(channel, performative);
       case 'disposition':
-        return checkDisposition(performative);
+        return this.#checkDisposition(channelNumber, performative);
       case 'end':
         for (const link of channel.values()) this.#forget(link);
         this.#channels.delete(channelNumber);
@@ -127,9 +130,18 @@ export class FrameRules {
 
   #flow(channel: Channel, performative: Performative): void {
     if (performative.fields['handle'] === undefined) return;
-    this.#linkOf(channel, performative);
+    const link = this.#linkOf(channel, performative);
+    // Only a receiver may ask for it, and the hub asks nobody.
+    if (link.isInbound && flagField(performative, 'drain')) throw new ProtocolFault('amqp:not-allowed', 'drain on a link that the client sends on');
     const credit = numberField(performative, 'link-credit') ?? 0;
     if (flagField(performative, 'drain') && credit > MAX_DRAINED_CREDIT) throw new ProtocolFault('amqp:not-allowed', `more than ${MAX_DRAINED_CREDIT} credits to drain`);
+  }
+
+  #checkDisposition(channelNumber: number, performative: Performative): void {
+    const first = numberField(performative, 'first') ?? 0;
+    const last = numberField(performative, 'last') ?? first;
+    if (last < first || last - first > MAX_DISPOSITION_SPAN) throw new ProtocolFault('amqp:not-allowed', `a disposition from ${first} to ${last}`);
+    if (flagField(performative, 'role') && last >= this.#sentDeliveries(channelNumber)) throw new ProtocolFault('amqp:not-allowed', `a disposition of delivery ${last}, which was not sent`);
   }
 
   #linkOf(channel: Channel, performative: Performative): LinkState {
@@ -149,12 +161,6 @@ export class FrameRules {
     link.pieces = undefined;
     link.bytes = 0;
   }
-}
-
-function checkDisposition(performative: Performative): void {
-  const first = numberField(performative, 'first') ?? 0;
-  const last = numberField(performative, 'last') ?? first;
-  if (last < first || last - first > MAX_DISPOSITION_SPAN) throw new ProtocolFault('amqp:not-allowed', `a disposition from ${first} to ${last}`);
 }
 
 function checkName(name: string | undefined): void {

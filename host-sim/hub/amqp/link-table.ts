@@ -51,10 +51,11 @@ export class LinkTable implements LinkHost {
   openInbound(receiver: Receiver): void {
     const address = addressOf(receiver.target?.address);
     const node = this.#admit(receiver, address, 'openInbound');
+    // Of a link that is closed already nobody hears this: rhea writes to the console when a message comes without credit.
+    receiver.add_credit(this.#host.limits.credit);
     if (node?.openInbound === undefined) return;
     setTermini(receiver, addressField(receiver.source?.address), { address });
     this.#links.set(receiver, { address, node, inbound: node.openInbound(receiver, this) });
-    receiver.add_credit(this.#host.limits.credit);
     this.#tell('amqpLinkOpened', address);
   }
 
@@ -158,7 +159,7 @@ export class LinkTable implements LinkHost {
     if (node === undefined) link.close(isKnownClient ? NOT_FOUND : UNAUTHORIZED);
     else if (!this.#mayUse(node)) {
       const denial = node.resources.map((resource) => this.#host.claims.find(resource)).find((verdict) => verdict?.accepted === false);
-      const why = denial?.accepted === false ? { reason: denial.reason, code: denial.code, detail: denial.detail } : { reason: 'token-missing', code: 401_002, detail: 'the connection has shown no token' };
+      const why = denial?.accepted === false ? { reason: denial.reason, code: denial.code, detail: denial.detail } : { reason: 'token-missing', code: 401_003, detail: 'the connection has shown no token' };
       this.#host.emit({ event: 'amqpRefused', connection: this.#host.number, address, ...why });
       link.close(UNAUTHORIZED);
     } else if (node.elsewhere !== undefined) link.close(node.elsewhere);

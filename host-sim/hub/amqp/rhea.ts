@@ -25,6 +25,12 @@ export function waitingDeliveries(session: Session): number {
   return outgoing.next_delivery_id - outgoing.next_pending_delivery;
 }
 
+/** Deliveries of a session that went out whole: the next one has this number. 0 where the client has no session. */
+export function sentDeliveries(connection: Connection, channel: number): number {
+  const { remote_channel_map: sessions } = connection as unknown as { readonly remote_channel_map: Readonly<Record<number, SessionInternals | undefined>> };
+  return sessions[channel]?.outgoing.next_pending_delivery ?? 0;
+}
+
 /** How many messages the client wants on a link. */
 export function creditOf(sender: Sender): number {
   const { credit } = sender as unknown as { readonly credit: number };

@@ -29,6 +29,15 @@ export interface AmqpBench {
   advance(durationMs: number): Promise<void>;
 }
 
+const open = new Set<AmqpService>();
+
+/** Ends every bench; rhea has timers of its own. */
+export async function closeBenches(): Promise<void> {
+  for (const service of open) service.close();
+  open.clear();
+  await turns();
+}
+
 export function openAmqpBench(limits: Partial<AmqpLimits> = {}, graceMs = 0): AmqpBench {
   const clock = new VirtualClock(START_MS);
   const registry = new Registry();
@@ -46,6 +55,7 @@ export function openAmqpBench(limits: Partial<AmqpLimits> = {}, graceMs = 0): Am
     emit: (event) => void seen.push(event),
     port: () => 5_671,
   });
+  open.add(service);
   return {
     service, clock, messages, feedback, events, seen,
     token: (policy = 'service', lifeSeconds = 3_600, resource = HUB_NAME) =>
