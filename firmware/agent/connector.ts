@@ -1,5 +1,5 @@
 import type { Application } from './application.ts';
-import { ClockKeeper, type ClockOwner } from './clock/clock-keeper.ts';
+import { ClockGate, type ClockGateOwner } from './clock/clock-gate.ts';
 import type { ClockLevel } from './clock/clock-state.ts';
 import type { Monotonic } from './clock/monotonic.ts';
 import type { AgentConfig } from './config.ts';
@@ -7,29 +7,27 @@ import {
   initialConnectivity, step, wakeAtOf,
   type Connectivity, type ConnectivityContext, type ConnectivityEffect, type ConnectivityEvent, type DropReason,
 } from './connectivity.ts';
+import { connectPacketOf } from './connect-packet.ts';
 import { Conversation, type ConversationOwner } from './conversation.ts';
-import { HubConnection, type HubConnectionOwner } from './hub-connection.ts';
-import { clientIdOf, type Identity } from './identity.ts';
-import { CLOCK_OFF_MS, MAX_TIMER_MS } from './limits.ts';
 import type { AgentEvent } from './events.ts';
+import { HubConnection, type HubConnectionOwner } from './hub-connection.ts';
 import type { Port } from './port.ts';
 import { TokenSource, type FreshToken } from './token-source.ts';
 import type { TrustedAgent, TrustKeeper } from './trust.ts';
-
-const API_VERSION = '2021-04-12';
+import { WakeTimer } from './wake-timer.ts';
 
 /** The two seats: runs the machine of connectivity.ts, opens, renews and closes connections, and owns the one timer. */
-export class Connector implements HubConnectionOwner, ClockOwner, ConversationOwner, TrustedAgent {
+export class Connector implements HubConnectionOwner, ClockGateOwner, ConversationOwner, TrustedAgent {
   readonly tokens: TokenSource;
   readonly conversation: Conversation;
   readonly #config: AgentConfig;
   readonly #port: Port;
   readonly #application: Application;
   readonly #monotonic: Monotonic;
-  readonly #clock: ClockKeeper;
+  readonly #clock: ClockGate;
   readonly #trust: TrustKeeper | undefined;
-  readonly #username: string;
   readonly #context: ConnectivityContext;
+  readonly #timer: WakeTimer;
   readonly #events: ConnectivityEvent[] = [];
   #dispatching = false;
   #running = false;
@@ -51,7 +49,6 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
   /** Why the candidate is about to be dropped. */
   #lostCode: string | undefined;
   #serial = 0;
-  #scheduledAtMs = Infinity;
 
   constructor(config: AgentConfig, port: Port, application: Application, monotonic: Monotonic, trust?: TrustKeeper) {
     this.#config = config;
@@ -61,8 +58,8 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     this.#monotonic = monotonic;
     this.tokens = new TokenSource(config, port);
     this.conversation = new Conversation(config, port, application, this);
-    this.#clock = new ClockKeeper(port, config.timeServers, config.dateServer, this);
-    this.#username = usernameOf(config.identity, config);
+    this.#clock = new ClockGate(port, config, application, this);
+    this.#timer = new WakeTimer(port);
     this.#context = this.#makeContext();
     trust?.attach(this);
   }
@@ -95,7 +92,6 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     this.#running = false;
     this.#clock.stop();
     this.#trust?.stop();
-    this.#dispatch({ type: 'clockUnknown' });
     this.#dispatch({ type: 'stopped' });
   }
 
@@ -105,7 +101,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
 
   /** The port's timer. */
   wake(): void {
-    this.#scheduledAtMs = Infinity;
+    this.#timer.rang();
     const nowMs = this.nowMs();
     if (nowMs >= this.#clock.wakeAtMs) this.#clock.woke(nowMs);
     const current = this.#current;
@@ -122,13 +118,16 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
 
   // --- the clock ---
 
-  hasRoomForDate(): boolean {
-    return (this.#current === undefined && this.#candidate === undefined) || this.#port.roomForTwo();
+  get isOccupied(): boolean {
+    return this.#current !== undefined || this.#candidate !== undefined;
   }
 
-  clockChanged(level: ClockLevel): void {
-    this.#application.report({ type: 'clock', level });
-    this.#clockUsable();
+  get keyIndex(): number {
+    return this.#state.keyIndex;
+  }
+
+  clockSaid(event: ConnectivityEvent): void {
+    this.#dispatch(event);
   }
 
   clockMoved(offMs: number): void {
@@ -136,26 +135,6 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     if (this.#fresh !== undefined) this.#fresh = { ...this.#fresh, endsAtMs: this.#fresh.endsAtMs - offMs };
     this.#currentEndsMs -= offMs;
     this.#dispatch({ type: 'clockMoved', offMs });
-  }
-
-  clockSettled(offMs: number, checked: boolean): void {
-    if (Math.abs(offMs) > CLOCK_OFF_MS) this.#application.report({ type: 'clock-wrong', offMs });
-    else this.#application.report({ type: 'credential-refused', keyIndex: this.#state.keyIndex, clockChecked: checked });
-    this.#clockUsable();
-    this.#dispatch({ type: 'resynchronised' });
-  }
-
-  clockTrouble(code: string, detail: number): void {
-    this.#application.report({ type: 'clock-trouble', code, detail });
-    this.#clockUsable();
-  }
-
-  /** Where memory holds one session only, the hub waits until the clock's own has ended. */
-  #clockUsable(): void {
-    // Said again and again: what waits in #events may still change what the machine knows.
-    if (this.#clock.level === 'unset') return this.#dispatch({ type: 'clockUnknown' });
-    if (this.#clock.isAskingDate && !this.#port.roomForTwo()) return;
-    this.#dispatch({ type: 'clockKnown' });
   }
 
   // --- connections ---
@@ -244,7 +223,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
   }
 
   conversationPlanned(atMs: number): void {
-    if (atMs < this.#scheduledAtMs) this.#arm();
+    if (atMs < this.#timer.atMs) this.#arm();
   }
 
   conversationStuck(connection: HubConnection, code: string): void {
@@ -359,8 +338,7 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     if (this.#current !== undefined) this.#replacedEndsMs = this.#currentEndsMs;
     const candidate = this.#candidate;
     if (candidate === undefined) return;
-    const { identity, keepAliveSeconds } = this.#config;
-    candidate.connect({ type: 'connect', clientId: clientIdOf(identity), username: this.#username, password: this.#fresh.password, clean: false, keepAliveSeconds });
+    candidate.connect(connectPacketOf(this.#config, this.#fresh.password));
     this.conversation.pipelineBehind(candidate);
   }
 
@@ -377,19 +355,11 @@ export class Connector implements HubConnectionOwner, ClockOwner, ConversationOw
     this.#application.disconnected(code);
   }
 
-  /** One timer for everything; a later moment than the one that is set costs nothing: the wake-up finds nothing to do. */
   #arm(): void {
     if (this.#dispatching) return;
-    const wakeAtMs = Math.min(wakeAtOf(this.#state), this.#clock.wakeAtMs, this.conversation.wakeAtMs, this.#trust?.wakeAtMs ?? Infinity, this.#current?.wakeAtMs ?? Infinity);
-    if (wakeAtMs === Infinity || wakeAtMs >= this.#scheduledAtMs) return;
-    this.#scheduledAtMs = wakeAtMs;
-    this.#port.schedule(Math.max(0, Math.min(Math.ceil(wakeAtMs - this.nowMs()), MAX_TIMER_MS)));
+    const own = Math.min(wakeAtOf(this.#state), this.#current?.wakeAtMs ?? Infinity);
+    this.#timer.arm(Math.min(own, this.#clock.wakeAtMs, this.conversation.wakeAtMs, this.#trust?.wakeAtMs ?? Infinity), this.nowMs());
   }
-}
-
-function usernameOf(identity: Identity, { modelId, clientType }: AgentConfig): string {
-  const model = modelId === undefined ? '' : `&model-id=${encodeURIComponent(modelId)}`;
-  return `${identity.hub}/${clientIdOf(identity)}/?api-version=${API_VERSION}${model}&DeviceClientType=${encodeURIComponent(clientType)}`;
 }
 
 function codeOf(error: unknown): string {

@@ -2,16 +2,15 @@ import type { Application } from './application.ts';
 import type { AgentConfig } from './config.ts';
 import type { HubConnection, PacketReceiver } from './hub-connection.ts';
 import { NameBudget } from './json/name-budget.ts';
-import { MAX_EVENT_TOPIC } from './limits.ts';
 import { Inbox, type InboxOwner } from './messages/inbox.ts';
 import { Sender } from './messages/sender.ts';
 import { MethodServer, type MethodServerOwner } from './methods/method-server.ts';
-import type { LargePublish } from './mqtt/framer.ts';
-import type { Publish, Suback, Subscription } from './mqtt/packets.ts';
+import type { Suback, Subscription } from './mqtt/packets.ts';
 import type { Port } from './port.ts';
+import { Reception, type ReceptionOwner } from './reception.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { TextCodec } from './text-codec.ts';
-import { cloudMessageFilter, parseTopic, type InboundTopic } from './topics.ts';
+import { cloudMessageFilter } from './topics.ts';
 import { TwinClient, type TwinClientOwner } from './twin/twin-client.ts';
 
 export interface ConversationOwner {
@@ -25,28 +24,25 @@ export interface ConversationOwner {
 }
 
 /** Everything that is said over the current connection, whichever that is: telemetry, twin, methods, messages. It outlives connections. */
-export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwner, TwinClientOwner {
+export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner, MethodServerOwner, TwinClientOwner {
   readonly sender: Sender;
+  readonly reception: Reception;
   readonly text: TextCodec;
   readonly #config: AgentConfig;
   readonly #port: Port;
   readonly #application: Application;
   readonly #owner: ConversationOwner;
-  readonly #inbox: Inbox;
+  readonly inbox: Inbox;
   /** Absent, as the twin is, where nobody asked for it: what is not used takes no heap. */
-  readonly #methods: MethodServer | undefined;
+  readonly methods: MethodServer | undefined;
   readonly #subscriptions = new Subscriptions();
-  #twin: TwinClient | undefined;
+  twin: TwinClient | undefined;
   #names: NameBudget | undefined;
   #current: HubConnection | undefined;
   /** Its CONNECT is under way. */
   #candidate: HubConnection | undefined;
   /** Twin or methods have something to send: it goes before telemetry. */
   #isUrgent = false;
-  /** A message is being handled: what that leads to leaves afterwards, not deep in its stack, which is small on the chip. */
-  #isHandling = false;
-  /** What the payload that is passing by in pieces belongs to. */
-  #large: InboundTopic | undefined;
 
   constructor(config: AgentConfig, port: Port, application: Application, owner: ConversationOwner) {
     const { queue, window, pipeline, pubackTimeoutMs, identity } = config;
@@ -55,21 +51,22 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     this.#application = application;
     this.#owner = owner;
     this.text = port.text;
+    this.reception = new Reception(identity, application, this);
     const onSent = (nowMs: number): void => owner.conversationPlanned(nowMs + pubackTimeoutMs);
     this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), onSent }, application);
-    this.#inbox = new Inbox(application, identity.moduleId === undefined ? cloudMessageFilter(identity) : undefined, this);
-    this.#methods = application.wantsMethods ? new MethodServer(application, this) : undefined;
-    this.#twin = application.wantsDesired ? new TwinClient(application, this) : undefined;
+    this.inbox = new Inbox(application, identity.moduleId === undefined ? cloudMessageFilter(identity) : undefined, this);
+    this.methods = application.wantsMethods ? new MethodServer(application, this) : undefined;
+    this.twin = application.wantsDesired ? new TwinClient(application, this) : undefined;
   }
 
   /** Nothing is unanswered in either direction: no message, method, or twin request. */
   get isIdle(): boolean {
-    return this.sender.outbox.inFlight === 0 && this.#inbox.isIdle && this.#methods?.isIdle !== false && this.#twin?.isIdle !== false;
+    return this.sender.outbox.inFlight === 0 && this.inbox.isIdle && this.methods?.isIdle !== false && this.twin?.isIdle !== false;
   }
 
   /** When `woke` has something to do; Infinity when nothing. */
   get wakeAtMs(): number {
-    const methodsWakeAtMs = this.#methods?.wakeAtMs ?? Infinity;
+    const methodsWakeAtMs = this.methods?.wakeAtMs ?? Infinity;
     if (this.#current === undefined) return methodsWakeAtMs;
     // What is due and has no room leaves when there is room: no timer helps.
     const twinWakeAtMs = this.#isUrgent ? Infinity : this.#twinWakeAtMs;
@@ -78,7 +75,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
 
   /** Whether something that was reported is not confirmed. */
   get hasReports(): boolean {
-    return this.#twin?.hasReports === true;
+    return this.twin?.hasReports === true;
   }
 
   // --- which connection ---
@@ -90,7 +87,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     this.#candidate = undefined;
     this.sender.paused = false;
     this.sender.outbox.requeue(connection.serial);
-    this.#methods?.connected();
+    this.methods?.connected();
     this.#isUrgent = true;
     this.#subscribe();
     this.pump();
@@ -100,11 +97,11 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   end(): void {
     if (this.#current === undefined) return;
     this.#current = undefined;
-    this.#large = undefined;
+    this.reception.reset();
     this.sender.paused = false;
-    this.#inbox.reset();
+    this.inbox.reset();
     this.#subscriptions.reset();
-    this.#twin?.disconnected();
+    this.twin?.disconnected();
   }
 
   /** Nothing leaves on the current connection until `resume` or `begin`. */
@@ -138,7 +135,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
 
   /** Sends what there is room for on the current connection; while that is paused, what the candidate may have. */
   pump(): void {
-    if (this.#isHandling) return;
+    if (this.reception.isBusy) return;
     const current = this.#current;
     if (current === undefined || this.sender.paused) return this.#pumpPaused(current);
     if (this.#isUrgent) this.#pumpUrgent(current);
@@ -148,19 +145,19 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   #pumpPaused(current: HubConnection | undefined): void {
     if (this.#candidate !== undefined) this.sender.pipeline(this.#candidate);
     // The window drains: it waits for the answers to methods, too.
-    else if (current !== undefined && this.#isUrgent) this.#methods?.pump(current);
+    else if (current !== undefined && this.#isUrgent) this.methods?.pump(current);
   }
 
   /** @throws ERR_REPORTED */
   report(patch: unknown): boolean {
-    this.#twin ??= new TwinClient(this.#application, this);
-    return this.#twin.report(patch);
+    this.twin ??= new TwinClient(this.#application, this);
+    return this.twin.report(patch);
   }
 
   #pumpUrgent(current: HubConnection): void {
-    this.#methods?.pump(current);
-    this.#twin?.pump(current);
-    this.#isUrgent = this.#methods?.hasUnsent === true || this.#twinWakeAtMs <= this.nowMs();
+    this.methods?.pump(current);
+    this.twin?.pump(current);
+    this.#isUrgent = this.methods?.hasUnsent === true || this.#twinWakeAtMs <= this.nowMs();
     this.#owner.conversationPlanned(this.wakeAtMs);
   }
 
@@ -169,28 +166,28 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   }
 
   #wanted(): readonly Subscription[] {
-    return [...this.#inbox.subscriptions, ...(this.#methods?.subscriptions ?? []), ...(this.#twin?.subscriptions ?? [])];
+    return [...this.inbox.subscriptions, ...(this.methods?.subscriptions ?? []), ...(this.twin?.subscriptions ?? [])];
   }
 
   // --- time ---
 
   woke(nowMs: number): void {
     const current = this.#current;
-    this.#methods?.woke(nowMs);
+    this.methods?.woke(nowMs);
     if (current === undefined || current !== this.#current) return;
     if (nowMs >= this.#oldestSentAtMs(current) + this.#config.pubackTimeoutMs) return this.#owner.conversationStuck(current, 'ERR_HUB_SILENT');
     if (nowMs < this.#twinWakeAtMs) return;
-    this.#twin?.woke();
+    this.twin?.woke();
     this.#isUrgent = true;
     this.pump();
   }
 
   get #twinWakeAtMs(): number {
-    return this.#twin?.wakeAtMs ?? Infinity;
+    return this.twin?.wakeAtMs ?? Infinity;
   }
 
   #oldestSentAtMs(current: HubConnection): number {
-    return Math.min(this.sender.outbox.oldestSentAtMs(current.serial), this.#methods?.oldestSentAtMs ?? Infinity, this.#subscriptions.sentAtMs);
+    return Math.min(this.sender.outbox.oldestSentAtMs(current.serial), this.methods?.oldestSentAtMs ?? Infinity, this.#subscriptions.sentAtMs);
   }
 
   // --- what the hub says ---
@@ -200,7 +197,7 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
   }
 
   pubackReceived(_connection: HubConnection, packetId: number): void {
-    if (!this.sender.acknowledge(packetId) && this.#methods?.acknowledge(packetId) !== true) return;
+    if (!this.sender.acknowledge(packetId) && this.methods?.acknowledge(packetId) !== true) return;
     if (this.sender.paused && this.isIdle) this.#owner.conversationIdle();
     this.pump();
   }
@@ -210,74 +207,13 @@ export class Conversation implements PacketReceiver, InboxOwner, MethodServerOwn
     const refused = this.#subscriptions.receive(suback);
     if (refused === undefined) return;
     for (const topic of refused) this.#application.report({ type: 'subscription-refused', topic });
-    const twinTopics = this.#twin?.subscriptions ?? [];
-    if (this.#subscriptions.isSettled(twinTopics) && !twinTopics.some(({ topic }) => refused.includes(topic))) this.#twin?.subscribed();
+    const twinTopics = this.twin?.subscriptions ?? [];
+    if (this.#subscriptions.isSettled(twinTopics) && !twinTopics.some(({ topic }) => refused.includes(topic))) this.twin?.subscribed();
     this.#subscribe();
   }
 
-  publishReceived(connection: HubConnection, publish: Publish): void {
-    const topic = parseTopic(this.#config.identity, publish.topic);
-    if (topic?.kind !== 'cloud-message' && publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    if (topic === undefined) return this.#ignored(publish.topic);
-    if (connection !== this.#current) return;
-    this.#isHandling = true;
-    try {
-      this.#handle(connection, publish, topic);
-    } finally {
-      this.#isHandling = false;
-    }
+  receptionFree(): void {
     this.pump();
-  }
-
-  #handle(connection: HubConnection, publish: Publish, topic: InboundTopic): void {
-    if (topic.kind === 'cloud-message') return this.#inbox.receive(connection, publish, topic.encodedProperties);
-    if (topic.kind === 'method') return this.#methods?.receive(topic, publish.payload);
-    if (this.#twin?.begin(topic) !== true) return;
-    this.#twin.feed(publish.payload);
-    this.#twin.end(topic);
-  }
-
-  claimsLarge(connection: HubConnection, publish: LargePublish): boolean {
-    const topic = connection === this.#current ? this.#topicOfLarge(publish) : undefined;
-    const isTwin = topic?.kind === 'twin-response' || topic?.kind === 'desired';
-    this.#large = isTwin && this.#twin?.begin(topic) === true ? topic : undefined;
-    return this.#large !== undefined;
-  }
-
-  largeReceived(connection: HubConnection, bytes: Uint8Array): void {
-    if (connection === this.#current) this.#twin?.feed(bytes);
-  }
-
-  largeEnded(connection: HubConnection, publish: LargePublish): void {
-    const topic = this.#large;
-    if (connection !== this.#current) return;
-    this.#large = undefined;
-    if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    if (topic?.kind !== 'twin-response' && topic?.kind !== 'desired') return;
-    this.#isHandling = true;
-    try {
-      this.#twin?.end(topic);
-    } finally {
-      this.#isHandling = false;
-    }
-    this.pump();
-  }
-
-  oversizeReceived(connection: HubConnection, publish: LargePublish): void {
-    if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    const topic = this.#topicOfLarge(publish);
-    // Those of the twin were looked at in `claimsLarge`.
-    if (topic?.kind === 'twin-response' || topic?.kind === 'desired') return;
-    this.#application.report({ type: 'oversize', topic: publish.topic, byteCount: publish.byteCount });
-    if (topic?.kind === 'method' && connection === this.#current) this.#methods?.tooLarge(topic, publish.payloadByteCount);
-  }
-
-  #topicOfLarge({ topic, topicCut }: LargePublish): InboundTopic | undefined {
-    return topicCut ? undefined : parseTopic(this.#config.identity, topic);
-  }
-
-  #ignored(topic: string): void {
-    this.#application.report({ type: 'ignored', topic: topic.slice(0, MAX_EVENT_TOPIC) });
   }
 
   // --- what the parts ask for ---

@@ -26,8 +26,13 @@ export interface HubConnectionOwner {
 export interface PacketReceiver {
   connectionWritable(connection: HubConnection): void;
   pubackReceived(connection: HubConnection, packetId: number): void;
-  publishReceived(connection: HubConnection, publish: Publish): void;
   subackReceived(connection: HubConnection, suback: Suback): void;
+  readonly reception: PublishReceiver;
+}
+
+/** Takes the hub's messages. */
+export interface PublishReceiver {
+  publishReceived(connection: HubConnection, publish: Publish): void;
   /** A PUBLISH above the limit begins. True: its payload is wanted in pieces, and `largeEnded` follows. */
   claimsLarge(connection: HubConnection, publish: LargePublish): boolean;
   /** The bytes are a view; they are the receiver's. */
@@ -169,7 +174,7 @@ export class HubConnection implements LinkOwner {
       case 'puback':
         return this.#receiver.pubackReceived(this, packet.packetId);
       case 'publish':
-        return this.#receiver.publishReceived(this, packet);
+        return this.#receiver.reception.publishReceived(this, packet);
       case 'suback':
         return this.#receiver.subackReceived(this, packet);
       case 'pingresp':
@@ -194,7 +199,7 @@ export class HubConnection implements LinkOwner {
 
   #claims(publish: LargePublish): boolean {
     if (this.#state !== ACCEPTED) throw new LatchkeyError('ERR_PROTOCOL', 'PUBLISH before CONNACK');
-    return this.#receiver.claimsLarge(this, publish);
+    return this.#receiver.reception.claimsLarge(this, publish);
   }
 
   #largeReceived(frame: Exclude<Frame, { readonly kind: 'packet' }>): void {
@@ -202,11 +207,11 @@ export class HubConnection implements LinkOwner {
       case 'large-begun':
         return;
       case 'large-piece':
-        return this.#receiver.largeReceived(this, frame.bytes);
+        return this.#receiver.reception.largeReceived(this, frame.bytes);
       case 'large-ended':
-        return this.#receiver.largeEnded(this, frame.publish);
+        return this.#receiver.reception.largeEnded(this, frame.publish);
       case 'oversize':
-        return this.#receiver.oversizeReceived(this, frame.publish);
+        return this.#receiver.reception.oversizeReceived(this, frame.publish);
     }
   }
 

@@ -22,7 +22,8 @@ export interface TwinClientOwner {
   twinAnswered(): void;
 }
 
-type TwinTopic = Extract<InboundTopic, { readonly kind: 'twin-response' | 'desired' }>;
+/** A topic of the twin's. */
+export type TwinTopic = Extract<InboundTopic, { readonly kind: 'twin-response' | 'desired' }>;
 
 const NO_BYTES = new Uint8Array(0);
 /** Request ids count from a random number below this, so that an answer to a former life of the device is no answer now. */

@@ -6,8 +6,8 @@ import { describe, expect, test } from '@jest/globals';
 import { build, transformSync } from 'esbuild';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
-/** What the laptop's side may know of the agent: the text of topics and tokens. */
-const TEXT_MODULES = ['topics', 'properties', 'sas-token', 'identity', 'errors', 'limits', 'hub-key'].map((name) => `firmware/agent/${name}.ts`);
+/** What the laptop's side may know of the agent: the text of topics, tokens and root bundles. */
+const TEXT_MODULES = ['topics', 'properties', 'sas-token', 'identity', 'errors', 'limits', 'hub-key', 'roots/bundle', 'roots/bundle-error', 'roots/root-limits'].map((name) => `firmware/agent/${name}.ts`);
 
 interface Import {
   readonly from: string;
