@@ -70,10 +70,10 @@ export class MethodBroker {
       if (signal?.aborted === true) throw aborted();
       const pending: PendingCall = { identity, ...checked, resolve, reject, requestId: undefined, cancelTimer: () => {} };
       const target = this.#targets.get(clientId);
-      if (target === undefined && checked.connectTimeoutMs === 0) throw this.#tellFailed(pending, notOnline(0));
+      if (target === undefined && checked.connectTimeoutMs === 0) throw this.#tellFailed(pending, notOnline());
       this.#pending.set(clientId, calls.add(pending));
       signal?.addEventListener('abort', () => this.#fail(pending, aborted()), { once: true });
-      if (target === undefined) this.#wait(pending, checked.connectTimeoutMs, () => notOnline(checked.connectTimeoutMs / 1000));
+      if (target === undefined) this.#wait(pending, checked.connectTimeoutMs, notOnline);
       else this.#send(pending, target);
     });
   }
@@ -107,7 +107,7 @@ export class MethodBroker {
 
   /** The identity is gone. */
   delete(identity: Identity): void {
-    for (const pending of [...(this.#pending.get(formatClientId(identity)) ?? [])]) this.#fail(pending, notOnline(0));
+    for (const pending of [...(this.#pending.get(formatClientId(identity)) ?? [])]) this.#fail(pending, notOnline());
     this.#targets.delete(formatClientId(identity));
   }
 
@@ -192,8 +192,8 @@ function parseAnswer(body: Buffer): unknown {
 }
 
 /** IoT Hub says the same of a device that is not connected and of one that does not listen for methods. */
-function notOnline(seconds: number): ServiceError {
-  return new ServiceError(404, 404_103, 'DeviceNotOnline', `Timed out waiting for device to connect (${seconds} s).`);
+function notOnline(): ServiceError {
+  return new ServiceError(404, 404_103, 'DeviceNotOnline', 'Timed out waiting for device to connect.');
 }
 
 function aborted(): ServiceError {
