@@ -3,6 +3,7 @@ import type { PlannedBurn } from '../provisioning/plan.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { titleOf } from './esp-chips.ts';
 import { commandName, faultOf, majorVersion, runTool, type ToolResult } from './external-tool.ts';
+import { explainPort } from './port-fault.ts';
 import { withSecretPipes } from './secret-pipe.ts';
 
 /** What is known of a key block; never its content. */
@@ -108,10 +109,9 @@ function parseFields(output: string): Readonly<Record<string, Field>> | undefine
 
 /** What the tool said, as one of our errors. */
 function explain({ chip, port }: EfuseBoard, result: ToolResult, what: string): CliError {
+  const portFault = explainPort(result, port);
+  if (portFault !== undefined) return portFault;
   const fault = faultOf(result);
-  if (/could not open|no such file|failed to connect|no serial data/i.test(fault)) {
-    return new CliError('ERR_NO_BOARD', EXIT.unreachable, `no board answers at ${port}: ${fault}`, 'plug it in, hold BOOT while pressing RESET, and close every other program that has the port open');
-  }
   if (/chip is|wrong chip|unexpected chip|this chip/i.test(fault)) {
     return new CliError('ERR_CHIP', EXIT.configuration, `the board at ${port} is no ${titleOf(chip)}: ${fault}`, 'give --chip the chip that is on the board');
   }

@@ -1,6 +1,7 @@
 import type { Chip } from '../firmware/chips.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { commandName, faultOf, runTool, type ExternalTool, type ToolResult } from './external-tool.ts';
+import { explainPort } from './port-fault.ts';
 
 /** Fast enough, and every USB bridge knows it. */
 export const DEFAULT_BAUD = 460_800;
@@ -80,15 +81,13 @@ function resets(tool: ExternalTool, before: string, after: string): readonly str
   return ['--before', commandName(tool, before), '--after', commandName(tool, after)];
 }
 
-const NOBODY = /could not open|no such file|failed to connect|no serial data|port is busy/i;
 const CUT = /stopped responding|lost connection|device disconnected|input\/output error|device not configured|serial exception|timed out waiting|write timeout|ended by a signal/i;
 
 /** What the tool said, as one of our errors. */
 function explain(result: ToolResult, port: string, what: string): CliError {
+  const portFault = explainPort(result, port);
+  if (portFault !== undefined) return portFault;
   const fault = faultOf(result);
-  if (NOBODY.test(fault)) {
-    return new CliError('ERR_NO_BOARD', EXIT.unreachable, `no board answers at ${port}: ${fault}`, 'plug it in, hold BOOT while pressing RESET, and close every other program that has the port open');
-  }
   if (/this chip is|wrong chip|not an? esp32/i.test(fault)) {
     return new CliError('ERR_CHIP', EXIT.configuration, `the board at ${port} has another chip: ${fault}`, 'give --chip the chip that is on the board');
   }

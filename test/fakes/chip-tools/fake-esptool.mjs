@@ -27,6 +27,7 @@ if (args[0] === 'version') {
 const port = option('--port');
 const board = state.boards[port];
 if (board === undefined) fatal(`Could not open ${port}, the port is busy or doesn't exist.\n([Errno 2] could not open port ${port}: [Errno 2] No such file or directory: '${port}')`);
+if (board.denied) fatal(`Could not open ${port}, the port is busy or doesn't exist.\n([Errno 13] could not open port ${port}: [Errno 13] Permission denied: '${port}')`);
 if (board.silent) fatal(`Failed to connect to ESP32: No serial data received.`);
 if (option('--chip') !== undefined && option('--chip') !== board.family) fatal(`This chip is ${board.title}, not ${option('--chip')}. Wrong chip argument?`);
 say(state.major >= 5 ? `Chip type:          ${board.title} (QFN32) (revision v0.4)` : `Chip is ${board.title} (QFN32) (revision v0.4)`);

@@ -30,7 +30,7 @@ export interface EspefuseState {
 export interface EsptoolState {
   readonly major: 4 | 5;
   /** By port. */
-  readonly boards: Readonly<Record<string, { readonly title: string; readonly family: string; readonly mac: string; readonly silent?: boolean }>>;
+  readonly boards: Readonly<Record<string, { readonly title: string; readonly family: string; readonly mac: string; readonly silent?: boolean; readonly denied?: boolean }>>;
   /** In the middle of this file the board goes away, or the tool is killed. */
   readonly cutAt?: number;
   readonly cut?: 'killed';
