@@ -4,7 +4,7 @@ import { codeOfText, diagnose, type Diagnosis } from './remedies.ts';
 export interface LogState {
   readonly lineCount: number;
   readonly restarts: number;
-  readonly failures: Readonly<Record<string, number>>;
+  readonly failures: ReadonlyMap<string, number>;
   /** The last thing that went wrong and that the firmware tries again. */
   readonly trouble?: string | undefined;
 }
@@ -13,7 +13,7 @@ export type Verdict =
   | { readonly type: 'online' }
   | { readonly type: 'failed'; readonly diagnosis: Diagnosis };
 
-export const FIRST_STATE: LogState = { lineCount: 0, restarts: 0, failures: {} };
+export const FIRST_STATE: LogState = { lineCount: 0, restarts: 0, failures: new Map() };
 
 /** The ROM's first line after a reset; one is the reset that follows flashing. */
 const RESTART = /^(?:ESP-ROM:|ets [A-Z][a-z]{2} +\d)/;
@@ -35,12 +35,13 @@ export function readLogLine(state: LogState, line: string): readonly [LogState, 
     const code = codeOfText(line);
     return code === undefined ? [next] : count(next, code, MAX_TEXT_FAILURES);
   }
-  const code = typeof event['code'] === 'string' ? event['code'] : '';
+  const code = codeOf(event['code']);
   switch (event['event']) {
     case 'connected':
       return [next, { type: 'online' }];
     case 'error':
-      return [next, failed(code === 'ERR_SELF_TEST' ? (state.trouble ?? 'self-test') : code)];
+      if (code === 'ERR_SELF_TEST') return [next, failed(state.trouble ?? 'self-test')];
+      return [next, failed(code === '' ? 'an error without a code' : code)];
     case 'self-test':
       // The other checks follow, then ERR_SELF_TEST.
       return [event['ok'] === false ? { ...next, trouble: code === '' ? 'self-test' : code } : next];
@@ -65,13 +66,19 @@ export function explainSilence(state: LogState): Diagnosis {
 }
 
 function count(state: LogState, code: string, limit: number): readonly [LogState, Verdict?] {
-  const failures = (state.failures[code] ?? 0) + 1;
-  const next = { ...state, trouble: code, failures: { ...state.failures, [code]: failures } };
+  const failures = (state.failures.get(code) ?? 0) + 1;
+  const next = { ...state, trouble: code, failures: new Map(state.failures).set(code, failures) };
   return failures >= limit ? [next, failed(code)] : [next];
 }
 
 function failed(code: string): Verdict {
   return { type: 'failed', diagnosis: diagnose(code) };
+}
+
+/** A code is a word; a board does not put anything else into our messages. */
+function codeOf(value: unknown): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' && /^[A-Za-z0-9_-]{1,48}$/.test(value) ? value : 'something that is no code';
 }
 
 /** An event of the firmware, or undefined for text of ROM, bootloader and ESP-IDF. */

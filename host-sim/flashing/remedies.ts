@@ -45,7 +45,7 @@ const KNOWN: Readonly<Record<string, readonly [message: string, remedy: string]>
 };
 
 export function diagnose(code: string): Diagnosis {
-  const [message, remedy] = KNOWN[code] ?? [`the board says ${code}`, 'read the lines above; docs/flash.md lists what they mean'];
+  const [message, remedy] = (Object.hasOwn(KNOWN, code) ? KNOWN[code] : undefined) ?? [`the board says ${code}`, 'read the lines above; docs/flash.md lists what they mean'];
   return { code, message, remedy };
 }
 

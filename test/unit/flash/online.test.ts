@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { recordEvidence } from '../../evidence.ts';
 import { explainSilence, FIRST_STATE, readLogLine, type LogState, type Verdict } from '../../../host-sim/flashing/online.ts';
 
@@ -43,6 +44,9 @@ const FAILING: readonly (readonly [string, readonly string[], string, string])[]
   ['a weak supply', repeat('Brownout detector was triggered', 2), 'supply voltage', 'cable'],
   ['four starts', repeat(ROM, 4), 'restarts again and again', 'power supply'],
   ['four starts of a classic ESP32', repeat('ets Jul 29 2019 12:21:46', 4), 'restarts again and again', 'power supply'],
+  ['an error without a code', [event({ event: 'error' })], 'the board says an error without a code', 'docs/flash.md'],
+  ['a code that is none', [event({ event: 'error', code: '\u001b[2Jvalue' })], 'the board says something that is no code', 'docs/flash.md'],
+  ['a code that every object knows', [event({ event: 'error', code: 'valueOf' })], 'the board says valueOf', 'docs/flash.md'],
   ['an unknown code', [event({ event: 'error', code: 'ERR_NEW' })], 'the board says ERR_NEW', 'docs/flash.md'],
 ];
 
@@ -76,4 +80,12 @@ test.each([
 
 test.each(['{"event":"connec', '{"event":42}', '{"event":"error"', 'x'.repeat(10_000), '\u0000\u0001'])('noise on the line (%#) is no verdict', (line) => {
   expect(read([line]).verdict).toBeUndefined();
+});
+
+test('a log line of any kind leaves a state and no exception', () => {
+  fc.assert(fc.property(fc.array(fc.oneof(fc.string(), fc.json().map((text) => `{"event":${text}}`), fc.string().map((code) => JSON.stringify({ event: 'error', code })))), (lines) => {
+    let state = FIRST_STATE;
+    for (const line of lines) [state] = readLogLine(state, line);
+    expect(state.lineCount).toBe(lines.length);
+  }), { numRuns: 300, seed: 7 });
 });
