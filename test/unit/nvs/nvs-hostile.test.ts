@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { test } from '@jest/globals';
 import fc from 'fast-check';
 import { headerCrc, itemCrc } from '../../../host-sim/nvs/format.ts';
 import { NvsError } from '../../../host-sim/nvs/nvs-error.ts';
