@@ -55,7 +55,7 @@ interface WifiSettings {
   readonly password: string | undefined;
 }
 
-/** NVS answers that a namespace is not there by an exception. */
+/** NVS answers by an exception that a namespace is not there, or that it cannot be read; the text is ESP-IDF's name of the error. */
 function readChipSettings(): Settings & { readonly wifi: WifiSettings } {
   try {
     const texts = storage.open({ path: SETTINGS_DOMAIN, mode: 'r', format: 'string' });
@@ -66,8 +66,10 @@ function readChipSettings(): Settings & { readonly wifi: WifiSettings } {
     const wifi = { ssid: text('wifi-ssid'), password: text('wifi-pass') };
     texts.close();
     return { ...readSettings(), wifi };
-  } catch {
-    throw new StartError('ERR_SETTINGS_MISSING', 'there are no settings on this board: latchkey provision');
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    if (text.includes('NOT_FOUND')) throw new StartError('ERR_SETTINGS_MISSING', 'there are no settings on this board: latchkey provision');
+    throw new StartError('ERR_NVS_UNREADABLE', `the settings cannot be read (${text}), they may be written under another key: latchkey provision writes them again`);
   }
 }
 

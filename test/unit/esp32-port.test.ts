@@ -49,7 +49,7 @@ describe('an image on the SDK', () => {
     expect(new Set(numbers).size).toBe(numbers.length);
     expect(Math.max(...numbers) - numbers.length).toBe(0);
     expect(chip.openTlsCount).toBeLessThanOrEqual(2);
-    recordEvidence('esp32-port-renewals', 100);
+    recordEvidence('esp32-port-renewals', chip.events('renewed').length);
   });
 
   test('tells the bootloader that it works when it is connected, not before', () => {
@@ -221,6 +221,8 @@ describe('nothing connects, and the line says what to do,', () => {
 
   test.each([
     ['when there are no settings', () => (chip.settings = undefined), 'ERR_SETTINGS_MISSING', /latchkey provision/],
+    ['when NVS cannot be read', () => (chip.nvsError = 'ESP_ERR_NVS_INVALID_STATE'), 'ERR_NVS_UNREADABLE', /ESP_ERR_NVS_INVALID_STATE.*latchkey provision/],
+    ['when a setting is of another type', () => (chip.settings = { ...chip.settings, hub: new ArrayBuffer(4) }), 'ERR_NVS_UNREADABLE', /mismatch/],
     ['when the settings name no hub', () => delete chip.settings?.hub, 'ERR_SETTINGS_MISSING', /latchkey provision/],
     ['when the settings name no Wi-Fi', () => delete chip.settings?.['wifi-ssid'], 'ERR_SETTINGS_MISSING', /--wifi/],
     ['when there is no key', () => (chip.backends[0] = undefined), 'ERR_KEYS_MISSING', /latchkey provision/],

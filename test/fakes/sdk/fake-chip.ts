@@ -34,6 +34,8 @@ export class FakeChip {
   settings: Record<string, string | ArrayBuffer> | undefined = {
     hub: 'hub.test', device: 'dev1', 'wifi-ssid': 'home', 'wifi-pass': 'secret pass', interval: '1000', root0: new ArrayBuffer(1),
   };
+  /** What opening NVS fails with. */
+  nvsError: string | undefined;
   /** What `backend(slot)` says. */
   readonly backends: (string | undefined)[] = ['efuse'];
   /** Names of TLS checks, and `check` or `selfTest` of the signer, that fail. */
@@ -231,6 +233,7 @@ export class FakeChip {
   /** NVS: a namespace that is not there, and a value of another type, are exceptions. */
   #openStorage({ path, format = 'buffer' }: { path: string; format?: string }): object {
     const { settings } = this;
+    if (this.nvsError !== undefined) throw new Error(this.nvsError);
     if (path !== 'latchkey' || settings === undefined) throw new Error('ESP_ERR_NVS_NOT_FOUND');
     return {
       read(key: string): string | ArrayBuffer | undefined {
