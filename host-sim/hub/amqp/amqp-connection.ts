@@ -11,7 +11,7 @@ import type { NodeDirectory } from './link-node.ts';
 import { LinkTable } from './link-table.ts';
 import { ProtocolFault } from './protocol-fault.ts';
 import { RheaSocket } from './rhea-socket.ts';
-import { createServerConnection, sentDeliveries, setHandleMax } from './rhea.ts';
+import { createServerConnection, flush, sentDeliveries, setHandleMax } from './rhea.ts';
 import { SASL_AUTH, SASL_OK, policyOfUserName, type SaslRequest } from './sasl.ts';
 
 /** What a connection asks of its service. */
@@ -65,7 +65,7 @@ export class AmqpConnection {
     this.#gate = new FrameGate(host.limits, {
       write: (bytes) => this.#write(bytes),
       authenticate: (request) => this.#authenticate(request),
-      forward: (bytes) => this.#socket.deliver(bytes),
+      forward: (bytes) => this.#forward(bytes),
       sentDeliveries: (channel) => sentDeliveries(this.#rhea, channel),
     });
     this.#rhea = this.#startEngine();
@@ -112,6 +112,11 @@ export class AmqpConnection {
       const condition = error instanceof ProtocolFault ? error.condition : 'amqp:decode-error';
       this.close('malformed', condition, error instanceof Error ? error.message : 'unreadable');
     }
+  }
+
+  #forward(bytes: Buffer): void {
+    this.#socket.deliver(bytes);
+    if (!this.#isClosed) flush(this.#rhea);
   }
 
   #write(bytes: Buffer): void {

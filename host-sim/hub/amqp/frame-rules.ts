@@ -101,10 +101,11 @@ export class FrameRules {
     checkName(name);
     if (handle >= this.#limits.links) throw new ProtocolFault('amqp:connection:framing-error', `handle ${handle} is above handle-max`);
     if (channel.has(handle)) throw new ProtocolFault('amqp:not-allowed', `handle ${handle} is in use`);
-    if ([...channel.values()].some((link) => link.name === name)) throw new ProtocolFault('amqp:not-allowed', 'the session has a link of this name');
+    const isInbound = !flagField(performative, 'role');
+    if ([...channel.values()].some((link) => link.name === name && link.isInbound === isInbound)) throw new ProtocolFault('amqp:not-allowed', 'the session has a link of this name and direction');
     if (this.#links >= this.#limits.links) throw new ProtocolFault('amqp:resource-limit-exceeded', `a connection has at most ${this.#limits.links} links`);
     this.#links += 1;
-    channel.set(handle, { name, isInbound: !flagField(performative, 'role'), pieces: undefined, bytes: 0, isPlainFormat: true });
+    channel.set(handle, { name, isInbound, pieces: undefined, bytes: 0, isPlainFormat: true });
   }
 
   #transfer(link: LinkState, performative: Performative): void {

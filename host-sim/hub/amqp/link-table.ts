@@ -3,7 +3,7 @@ import type { AmqpEvent } from './amqp-events.ts';
 import type { Claims } from './claims.ts';
 import type { AmqpLimits } from './limits.ts';
 import type { AmqpNode, InboundNode, LinkHost, NodeDirectory, OutboundNode, Outcome } from './link-node.ts';
-import { creditOf, setTermini, settleForBoth, waitingDeliveries } from './rhea.ts';
+import { creditOf, freeName, setTermini, settleForBoth, waitingDeliveries } from './rhea.ts';
 
 /** What the links ask of their connection. */
 export interface LinkTableHost {
@@ -20,6 +20,7 @@ export interface LinkTableHost {
 }
 
 interface OpenLink {
+  readonly name: string;
   readonly address: string;
   readonly node: AmqpNode;
   readonly inbound?: InboundNode;
@@ -49,24 +50,26 @@ export class LinkTable implements LinkHost {
   }
 
   openInbound(receiver: Receiver): void {
+    const name = freeName(receiver);
     const address = addressOf(receiver.target?.address);
     const node = this.#admit(receiver, address, 'openInbound');
     // Of a link that is closed already nobody hears this: rhea writes to the console when a message comes without credit.
     receiver.add_credit(this.#host.limits.credit);
     if (node?.openInbound === undefined) return;
     setTermini(receiver, addressField(receiver.source?.address), { address });
-    this.#links.set(receiver, { address, node, inbound: node.openInbound(receiver, this) });
+    this.#links.set(receiver, { name, address, node, inbound: node.openInbound(receiver, this) });
     this.#tell('amqpLinkOpened', address);
   }
 
   openOutbound(sender: Sender): void {
+    const name = freeName(sender);
     const address = addressOf(sender.source?.address);
     const node = this.#admit(sender, address, 'openOutbound');
     if (node?.openOutbound === undefined) return;
     setTermini(sender, { address }, addressField(sender.target?.address));
     const outbound = node.openOutbound(sender, this);
     if (!sender.is_open()) return;
-    this.#links.set(sender, { address, node, outbound });
+    this.#links.set(sender, { name, address, node, outbound });
     this.#tell('amqpLinkOpened', address);
   }
 
@@ -135,7 +138,7 @@ export class LinkTable implements LinkHost {
 
   reply(request: Receiver, address: string, replyTo: string | undefined, answer: Message): boolean {
     const candidates = [...this.#links].filter(([link, open]) => link.session === request.session && open.outbound !== undefined && open.address === address).map(([link]) => link as Sender);
-    const sender = candidates.find((link) => link.target?.address === replyTo || link.name === replyTo) ?? candidates.at(-1);
+    const sender = candidates.find((link) => link.target?.address === replyTo || this.#links.get(link)?.name === replyTo) ?? candidates.at(-1);
     if (sender === undefined) return false;
     const openReplies = [...this.#inFlight.values()].filter((inFlight) => inFlight.sender === sender && inFlight.isReply).length;
     if (openReplies >= this.#host.limits.openReplies) return false;

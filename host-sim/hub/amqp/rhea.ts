@@ -31,6 +31,25 @@ export function sentDeliveries(connection: Connection, channel: number): number 
   return sessions[channel]?.outgoing.next_pending_delivery ?? 0;
 }
 
+/** Lets rhea do now what it would do in the next tick: what comes after is then told after it, and no two settlements are joined. */
+export function flush(connection: Connection): void {
+  (connection as unknown as { _process(): void })._process();
+}
+
+/**
+ * Frees a link's name for the other direction: AMQP names a link by its two ends and its direction, rhea finds it by name alone.
+ * @returns the name
+ */
+export function freeName(link: Sender | Receiver): string {
+  const { name } = link;
+  const { links } = link.session as unknown as { readonly links: Record<string, Sender | Receiver> };
+  const own = `${link.is_sender() ? 'sender' : 'receiver'} ${name}`;
+  delete links[name];
+  links[own] = link;
+  link.name = own;
+  return name;
+}
+
 /** How many messages the client wants on a link. */
 export function creditOf(sender: Sender): number {
   const { credit } = sender as unknown as { readonly credit: number };
