@@ -128,10 +128,16 @@ class Client {
 }
 
 let bench: RestBench | undefined;
-const start = (options?: Partial<RestServerOptions>): RestBench => (bench = new RestBench(options));
+const benches: RestBench[] = [];
+
+function start(options?: Partial<RestServerOptions>): RestBench {
+  bench = new RestBench(options);
+  benches.push(bench);
+  return bench;
+}
 
 afterEach(() => {
-  bench?.close();
+  for (const each of benches.splice(0)) each.close();
   asked.length = 0;
   wanted.length = 0;
 });

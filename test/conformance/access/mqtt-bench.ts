@@ -13,6 +13,7 @@ import { HUB_NAME } from './rest-bench.ts';
 export class MqttBench {
   readonly hub: Hub;
   readonly events: HubEvent[] = [];
+  readonly #streams: Duplex[] = [];
 
   constructor(deniedAccess: DeniedSharedAccess = {}) {
     const registry = new Registry();
@@ -26,9 +27,15 @@ export class MqttBench {
     this.hub = createHub({ hubName: HUB_NAME, clock: realClock, registry, deniedAccess, onEvent: (event) => this.events.push(event) });
   }
 
+  close(): Promise<void> {
+    for (const stream of this.#streams) stream.destroy();
+    return this.hub.close();
+  }
+
   /** @returns the client after its CONNECT was answered */
   async connect(identity: Identity, password: string | undefined, changes: Partial<IConnectPacket> = {}): Promise<MqttPeer> {
     const peer = new MqttPeer();
+    this.#streams.push(peer.stream);
     this.hub.accept(peer.stream, 'peer');
     const clientId = identity.moduleId === undefined ? identity.deviceId : `${identity.deviceId}/${identity.moduleId}`;
     await peer.send({

@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import type { DeniedSharedAccess } from '../../../host-sim/hub/access/authorize.ts';
 import type { DeviceEndpoint } from '../../../host-sim/hub/access/device-endpoints.ts';
 import { PERMISSIONS } from '../../../host-sim/hub/access/sas.ts';
@@ -10,6 +10,18 @@ import { HUB_NAME } from './rest-bench.ts';
 import { signToken, type TokenParts } from './tokens.ts';
 
 let cells = 0;
+
+const open: MqttBench[] = [];
+
+function start(denied?: DeniedSharedAccess): MqttBench {
+  const bench = new MqttBench(denied);
+  open.push(bench);
+  return bench;
+}
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((bench) => bench.close()));
+});
 
 afterAll(() => recordEvidence('access-matrix-mqtt', cells));
 
@@ -109,7 +121,7 @@ const ROWS: readonly Row[] = [
 const describeClient = ({ deviceId, moduleId }: Identity): string => (moduleId === undefined ? deviceId : `${deviceId}/${moduleId}`);
 
 test.each(ROWS.map((each) => [each.what, describeClient(each.as), each] as const))('CONNECT with %s as %s comes to what the documents say, and the peer sees CONNACK 0 or 5 alone', async (_, __, { as, token, expected, denied }) => {
-  const bench = new MqttBench(denied);
+  const bench = start(denied);
   const peer = await bench.connect(as, token(bench));
   const refused = bench.events.filter((event) => event.event === 'refused').map(({ code }) => code);
   expect({ bytes: peer.bytes, isOpen: peer.isOpen, refused }).toEqual(
@@ -156,7 +168,7 @@ const SCOPES: readonly (readonly [scope: string, covers: readonly DeviceEndpoint
 const SCOPE_ACTIONS = SCOPES.flatMap(([scope, covers]) => Object.entries(ACTIONS).flatMap(([action, [endpoint]]) => [[action, scope, covers.includes(endpoint), DEVICE], [action, scope, covers.includes(endpoint), 'device']] as const));
 
 test.each(SCOPE_ACTIONS)('a client may %s with a token for /devices/dev1%s: %s', async (action, scope, isAllowed, signer) => {
-  const bench = new MqttBench();
+  const bench = start();
   const peer = await bench.connect(DEVICE, sign(bench, signer, `${DEVICE_SCOPE}${scope}`));
   expect(peer.bytes).toBe(CONNACK_ACCEPTED);
   expect(await ACTIONS[action]![1](peer)).toBe(isAllowed);
@@ -167,7 +179,7 @@ test.each(SCOPE_ACTIONS)('a client may %s with a token for /devices/dev1%s: %s',
 test('a token that does not cover sending brings no will', async () => {
   const will = { topic: 'devices/dev1/messages/events/', payload: Buffer.from('gone'), qos: 0 as const, retain: false };
   for (const [scope, bytes] of [['', CONNACK_ACCEPTED], ['/messages/events', CONNACK_ACCEPTED], ['/twin', CONNACK_REFUSED]] as const) {
-    const bench = new MqttBench();
+    const bench = start();
     expect((await bench.connect(DEVICE, sign(bench, DEVICE, `${DEVICE_SCOPE}${scope}`), { will })).bytes).toBe(bytes);
     cells += 1;
   }
