@@ -100,8 +100,8 @@ export const DEFAULT_PORT = 8883;
 export const MAX_ID_LENGTH = 128;
 export const MAX_HOST_LENGTH = 253;
 
-/** Of a topic that an event repeats. */
-export const MAX_EVENT_TOPIC = 128;
+/** Characters of a topic or a method's name that an event repeats. */
+export const MAX_EVENT_TEXT = 128;
 
 /** An answer about the twin must come within this time; then it is asked for again. The hub delays answers when it throttles. */
 export const TWIN_TIMEOUT_MS = 30_000;

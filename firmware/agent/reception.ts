@@ -1,7 +1,7 @@
 import type { Application } from './application.ts';
 import type { HubConnection, PublishReceiver } from './hub-connection.ts';
 import type { Identity } from './identity.ts';
-import { MAX_EVENT_TOPIC } from './limits.ts';
+import { MAX_EVENT_TEXT } from './limits.ts';
 import type { Inbox } from './messages/inbox.ts';
 import type { MethodServer } from './methods/method-server.ts';
 import type { LargePublish } from './mqtt/framer.ts';
@@ -44,7 +44,7 @@ export class Reception implements PublishReceiver {
     const topic = parseTopic(this.#identity, publish.topic);
     // A message is acknowledged when it is handled, all else at once.
     if (topic?.kind !== 'cloud-message' && publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    if (topic === undefined) return this.#application.report({ type: 'ignored', topic: publish.topic.slice(0, MAX_EVENT_TOPIC) });
+    if (topic === undefined) return this.#application.report({ type: 'ignored', topic: publish.topic.slice(0, MAX_EVENT_TEXT) });
     if (!this.#owner.isCurrent(connection)) return;
     this.isBusy = true;
     try {

@@ -3,7 +3,7 @@ import { LatchkeyError } from '../errors.ts';
 import type { HubConnection } from '../hub-connection.ts';
 import type { NameBudget } from '../json/name-budget.ts';
 import { parseBounded } from '../json/parse-bounded.ts';
-import { MAX_METHOD_ANSWER_BYTES, MAX_OPEN_METHODS, METHOD_TIMEOUT_MS } from '../limits.ts';
+import { MAX_EVENT_TEXT, MAX_METHOD_ANSWER_BYTES, MAX_OPEN_METHODS, METHOD_TIMEOUT_MS } from '../limits.ts';
 import type { Subscription } from '../mqtt/packets.ts';
 import type { TextCodec } from '../text-codec.ts';
 import { METHODS_FILTER, type InboundTopic } from '../topics.ts';
@@ -89,7 +89,7 @@ export class MethodServer {
   woke(nowMs: number): void {
     for (let first = this.#open[0]; first !== undefined && nowMs >= first.endsAtMs; first = this.#open[0]) {
       this.#open.shift();
-      this.#application.report({ type: 'method-dropped', name: first.name, reason: 'unanswered' });
+      this.#application.report({ type: 'method-dropped', name: shown(first.name), reason: 'unanswered' });
       this.#owner.methodEnded();
     }
   }
@@ -110,7 +110,7 @@ export class MethodServer {
     if (earlier?.connection === this.#connection) return;
     this.#forget(requestId);
     // The hub takes no answers: what would be answered now would only fill the memory.
-    if (this.#answers.isFull) return this.#application.report({ type: 'method-dropped', name, reason: 'flood' });
+    if (this.#answers.isFull) return this.#application.report({ type: 'method-dropped', name: shown(name), reason: 'flood' });
     const handler = this.#application.methodHandler(name);
     if (handler === undefined) return this.#refuse(requestId, name, NOT_IMPLEMENTED, 'this device has no such method');
     if (this.#open.length >= MAX_OPEN_METHODS) return this.#refuse(requestId, name, TOO_MANY, `${MAX_OPEN_METHODS} methods are not answered yet`);
@@ -162,11 +162,11 @@ export class MethodServer {
 
   #refuse(requestId: string, name: string, status: number, message: string): void {
     if (this.#answers.isFull) {
-      this.#application.report({ type: 'method-dropped', name, reason: 'flood' });
+      this.#application.report({ type: 'method-dropped', name: shown(name), reason: 'flood' });
       return;
     }
     this.#answers.push(requestId, status, this.#owner.text.encodeUtf8(JSON.stringify({ message })));
-    this.#application.report({ type: 'method-refused', name, status });
+    this.#application.report({ type: 'method-refused', name: shown(name), status });
     this.#owner.methodsPlanned();
   }
 
@@ -184,4 +184,8 @@ function decodeName(encoded: string): string {
   } catch {
     return encoded;
   }
+}
+
+function shown(name: string): string {
+  return name.slice(0, MAX_EVENT_TEXT);
 }

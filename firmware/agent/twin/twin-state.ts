@@ -67,6 +67,9 @@ export interface TwinContext {
   readonly hasReport: boolean;
 }
 
+/** Readings in a row that may give an older twin than a patch announced. */
+const MAX_READINGS_BEHIND = 3;
+
 type Step = readonly [TwinState, ...TwinEffect[]];
 
 const NONE: TwinRequest = { phase: 'none', requestId: '', atMs: Infinity, failures: 0 };
@@ -87,7 +90,8 @@ export function isNextPatch({ get, version: known }: TwinState, version: number)
 export function stepTwin(state: TwinState, event: TwinStateEvent, context: TwinContext): Step {
   switch (event.type) {
     case 'online':
-      return [{ ...state, online: true, get: event.wantsTwin ? due(context.nowMs) : NONE, report: event.hasReport ? due(context.nowMs) : NONE }];
+      // What was announced on an older connection is in what is read now, or belonged to a twin that has been made anew since.
+      return [{ ...state, online: true, announced: 0, get: event.wantsTwin ? due(context.nowMs) : NONE, report: event.hasReport ? due(context.nowMs) : NONE }];
     case 'offline': {
       const next: TwinState = { ...state, online: false, get: NONE, report: NONE };
       return state.report.phase === 'asked' ? [next, { type: 'restoreReport' }] : [next];
@@ -142,9 +146,9 @@ function twinRead(state: TwinState, version: number, context: TwinContext): Step
   if (state.get.phase !== 'asked') return [state];
   const read: TwinState = { ...state, version, get: NONE };
   const effects: TwinEffect[] = version === state.version ? [] : [{ type: 'deliver' }];
-  if (version >= state.announced) return [{ ...read, announced: 0 }, ...effects];
-  // A patch that came meanwhile is newer. A hub that announces what it never gives must not be asked without end.
   const failures = state.get.failures + 1;
+  // A patch that came meanwhile is newer: the twin is read again. But what it says time and again is the truth.
+  if (version >= state.announced || failures > MAX_READINGS_BEHIND) return [{ ...read, announced: 0 }, ...effects];
   const waitMs = failures === 1 ? 0 : backoffMs(failures, context.random(), TWIN_BACKOFF);
   return [{ ...read, get: { ...due(context.nowMs + waitMs), failures } }, ...effects];
 }

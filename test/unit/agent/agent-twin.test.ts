@@ -244,12 +244,15 @@ describe('a reading of the twin', () => {
   });
 
   test('is not asked for without end by a hub that announces what it never gives', () => {
-    const { bench, twin } = open();
+    const { bench, twin, heard } = open();
     bench.connect();
     bench.time.advance(100);
     twin.announce({}, 1_000_000);
     bench.time.advance(600_000);
-    expect(twin.gets).toBeLessThan(20);
+    expect(twin.gets).toBe(5);
+    twin.patch({ target: 1 });
+    bench.time.advance(100);
+    expect(heard.at(-1)).toBe('2 patch {"target":1}');
     expect(bench.agent.isConnected).toBe(true);
   });
 });
