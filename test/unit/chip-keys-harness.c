@@ -4,17 +4,39 @@
  *
  *   burn BLOCK PURPOSE FLAGS KEY   FLAGS: any of r (read-protected), w (write-protected), p (purpose locked), - (none)
  *   sign SLOT SECONDS RESOURCE | derive FROM INTO LABEL | erase SLOT | backend SLOT | private SLOT
- *   check | selftest | nvs | fail (flash reads fail from now on) | count (calls of the peripheral)
+ *   check | selftest | nvs | guard (what runs before ESP-IDF opens NVS: it prints its line and stops, or lets the start go on) | fail (flash reads fail from now on) | count (calls of the peripheral)
  */
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "chip-keys.h"
+#include "esp_private/startup_internal.h"
+#include "esp_rom_sys.h"
 #include "fake-chip.h"
 #include "signer.h"
 
 #define LINE_BYTES 8192
+
+esp_err_t init_of_latchkey_boot_guard(void);
+
+static jmp_buf stopped;
+
+int esp_rom_printf(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = vprintf(format, arguments);
+  va_end(arguments);
+  return length;
+}
+
+/* The guard waits here, for ever. */
+void esp_rom_delay_us(uint32_t us) {
+  (void)us;
+  longjmp(stopped, 1);
+}
 
 static size_t from_hex(const char *text, uint8_t *out, size_t capacity) {
   size_t length = 0;
@@ -75,6 +97,8 @@ static void run(struct signer *signer, char *line) {
     print_error(signer_self_test(signer));
   } else if (strcmp(command, "nvs") == 0) {
     printf("{\"status\":%d}\n", (int)chip_keys_check_nvs());
+  } else if (strcmp(command, "guard") == 0) {
+    if (setjmp(stopped) == 0) printf("{\"ok\":%s}\n", init_of_latchkey_boot_guard() == ESP_OK ? "true" : "false");
   } else if (strcmp(command, "fail") == 0) {
     fake_flash_fails = true;
     puts("{\"ok\":true}");

@@ -13,6 +13,8 @@ export interface ChipAnswer {
   readonly status?: number;
   readonly count?: number;
   readonly length?: number;
+  readonly event?: string;
+  readonly message?: string;
 }
 
 export interface ChipOptions {
@@ -45,11 +47,11 @@ export class ChipHarness {
       name: 'chip-keys-harness',
       sources: [
         'test/unit/chip-keys-harness.c', 'test/fakes/esp-idf/fake-chip.c', 'firmware/native/chip-keys.c', 'firmware/native/chip-efuse.c',
-        'firmware/native/key-image.c', ...signerSources,
+        'firmware/native/key-image.c', 'firmware/ports/esp32/native/boot-guard.c', ...signerSources,
       ],
       variant: 'asan',
       defines: ['ESP_PLATFORM', ...(options.defines ?? [])],
-      includes: ['test/fakes/esp-idf'],
+      includes: ['test/fakes/esp-idf', 'firmware/ports/esp32/native'],
     });
     return new ChipHarness(program, options);
   }
@@ -66,6 +68,8 @@ export class ChipHarness {
   selfTest = (): Promise<ChipAnswer> => this.#command('selftest');
   /** `enum key_status` of the block of the encrypted NVS. */
   nvsStatus = async (): Promise<number | undefined> => (await this.#command('nvs')).status;
+  /** Whether the start goes on, or the line with which it stops. */
+  guard = (): Promise<ChipAnswer> => this.#command('guard');
   failFlash = (): Promise<ChipAnswer> => this.#command('fail');
   /** How often the HMAC peripheral was used. */
   peripheralCount = async (): Promise<number | undefined> => (await this.#command('count')).count;

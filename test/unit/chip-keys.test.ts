@@ -198,10 +198,20 @@ describe('a partition that holds no image', () => {
 describe('the key of the encrypted NVS', () => {
   const OK = 0;
 
-  test('is burnt and locked', async () => {
+  test('is burnt and locked: the start goes on', async () => {
     await start([], { defines: NVS_BY_HMAC });
     await chip.burn(5, randomBytes(32));
-    expect(await chip.nvsStatus()).toBe(OK);
+    expect([await chip.nvsStatus(), await chip.guard()]).toEqual([OK, { ok: true }]);
+  });
+
+  test.each([
+    ['is missing', undefined, '', /latchkey provision --burn$/],
+    ['was burnt for another purpose', PURPOSE.xtsAes, 'rwp', /another purpose.*CONFIG_NVS_SEC_HMAC_EFUSE_KEY_ID$/],
+    ['can be read', PURPOSE.hmacUp, 'wp', /not locked/],
+  ])('%s: the start stops before anything is burnt, and the line says what to do', async (_, purpose, locks, message) => {
+    await start([], { defines: NVS_BY_HMAC });
+    if (purpose !== undefined) await chip.burn(5, KEY, purpose, locks);
+    expect(await chip.guard()).toEqual({ event: 'error', code: 'ERR_NVS_KEY_MISSING', message: expect.stringMatching(message) });
   });
 
   test('is missing, of another purpose, readable or writable: each is told', async () => {

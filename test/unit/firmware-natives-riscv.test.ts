@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
@@ -16,6 +16,7 @@ const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wpointer-arith', 
 /** Our own C on the chip, without Mbed TLS and XS: what the flash has to hold of it. */
 const MAX_TEXT_BYTES = 40_000;
 const NATIVES = 'firmware/native';
+const PORT = 'firmware/ports/esp32/native';
 /** Global names of ESP-IDF 6.0's wpa_supplicant, lwIP, Mbed TLS and XS: a second one does not link, or the wrong one is called. */
 const FOREIGN = /^(?:hmac_(?:md5|sha\d+)(?:_(?:vector|prf|kdf))?|(?:md5|sha\d+)_(?:vector|prf|init|update|final)|base64(?:_url)?_(?:en|de)code|aes_\w+|crypto_\w+|tls_(?:init|deinit|connection_\w+|get_errors)|os_\w+|wpa\w+|eap_\w+|mbedtls_\w+|psa_\w+|esp_\w+|fx[A-Z]\w+|mod[A-Z]\w+|xs[A-Z]\w+|netif_\w+|tcp_\w+|udp_\w+|dns_\w+)$/;
 
@@ -39,13 +40,19 @@ beforeAll(() => {
 
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-const sources = readdirSync(projectPath(NATIVES)).filter((name) => name.endsWith('.c')).sort();
+const cFilesOf = (folder: string): string[] => readdirSync(projectPath(folder)).filter((name) => name.endsWith('.c')).sort().map((name) => `${folder}/${name}`);
+/** What the port adds; openeth/ is the emulator's, and needs the SDK's own headers. */
+const sources = [...cFilesOf(NATIVES), ...cFilesOf(PORT)];
+
+const objectOf = (path: string): string => join(out, `${basename(path)}.o`);
 
 /** Compiles one file, for a chip with the fake ESP-IDF headers where it asks for a chip; gives text bytes and errors. */
-async function compile(name: string, more: readonly string[] = []): Promise<{ readonly text: number; readonly errors: string }> {
-  const object = join(out, `${name}.o`);
-  const chip = name.startsWith('chip-') ? ['-DESP_PLATFORM', `-I${projectPath('test/fakes/esp-idf')}`] : [];
-  const { code, output } = await runCommand(COMPILER, [...flags, ...chip, ...more, '-c', projectPath(join(NATIVES, name)), '-o', object]);
+async function compile(path: string, more: readonly string[] = []): Promise<{ readonly text: number; readonly errors: string }> {
+  const name = basename(path);
+  const object = objectOf(path);
+  const isOfChip = name.startsWith('chip-') || path.startsWith(PORT);
+  const chip = isOfChip ? ['-DESP_PLATFORM', '-DCONFIG_ESP_WIFI_ENABLED=1', ...['test/fakes/esp-idf', PORT].map((folder) => `-I${projectPath(folder)}`)] : [];
+  const { code, output } = await runCommand(COMPILER, [...flags, ...chip, ...more, '-c', projectPath(path), '-o', object]);
   if (code !== 0) return { text: 0, errors: output };
   const size = await runCommand('riscv64-unknown-elf-size', [object]);
   return { text: Number(/^\s*(\d+)/m.exec(size.output.split('\n')[1] ?? '')?.[1]), errors: output };
@@ -63,7 +70,7 @@ describe('the natives, for the processor of an ESP32-C3', () => {
   });
 
   test('define no function that the libraries of the chip define, too', async () => {
-    const { output } = await runCommand('riscv64-unknown-elf-nm', ['-g', '--defined-only', ...sources.map((name) => join(out, `${name}.o`))]);
+    const { output } = await runCommand('riscv64-unknown-elf-nm', ['-g', '--defined-only', ...sources.map(objectOf)]);
     const names = [...output.matchAll(/ [TDBRW] (\w+)$/gm)].map(([, name = '']) => name);
     expect(names).toContain('signer_sign_sas');
     expect(names.filter((name) => FOREIGN.test(name))).toEqual([]);
@@ -72,14 +79,14 @@ describe('the natives, for the processor of an ESP32-C3', () => {
 
   test('take a size that is printed and has a limit', () => {
     expect(compiled).toBe(sources.length);
-    process.stderr.write(`firmware/native: ${total} bytes of code and constants in ${compiled} files, rv32imc -Os\n`);
+    process.stderr.write(`the natives: ${total} bytes of code and constants in ${compiled} files, rv32imc -Os\n`);
     expect(total).toBeGreaterThan(10_000);
     expect(total).toBeLessThan(MAX_TEXT_BYTES);
     recordEvidence('riscv-natives', compiled);
   });
 
   test('would not compile without date checks, nor for an HMAC block without its header', async () => {
-    expect((await compile('tls-verify.c', ['-UMBEDTLS_USER_CONFIG_FILE', '-DMBEDTLS_CONFIG_FILE="no-such.h"'])).errors).not.toBe('');
-    expect((await compile('chip-efuse.c', ['-DCONFIG_NVS_ENCRYPTION=1', '-DCONFIG_NVS_SEC_KEY_PROTECT_USING_HMAC=1'])).errors).toMatch(/CONFIG_NVS_SEC_HMAC_EFUSE_KEY_ID/);
+    expect((await compile(`${NATIVES}/tls-verify.c`, ['-UMBEDTLS_USER_CONFIG_FILE', '-DMBEDTLS_CONFIG_FILE="no-such.h"'])).errors).not.toBe('');
+    expect((await compile(`${NATIVES}/chip-efuse.c`, ['-DCONFIG_NVS_ENCRYPTION=1', '-DCONFIG_NVS_SEC_KEY_PROTECT_USING_HMAC=1'])).errors).toMatch(/CONFIG_NVS_SEC_HMAC_EFUSE_KEY_ID/);
   });
 });

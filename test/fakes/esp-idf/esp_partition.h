@@ -6,6 +6,8 @@
 #include "esp_err.h"
 
 typedef int esp_partition_type_t;
+#define ESP_PARTITION_TYPE_APP 0
+#define ESP_PARTITION_TYPE_DATA 1
 typedef int esp_partition_subtype_t;
 #define ESP_PARTITION_SUBTYPE_ANY 0xff
 

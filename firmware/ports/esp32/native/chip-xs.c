@@ -22,6 +22,7 @@
 
 /* Gives the natives their keys. Before anything else. */
 void xs_chip_start(xsMachine *the) {
+  (void)the;
   boot_guard_link();
   native_start(chip_keys_open());
 }
