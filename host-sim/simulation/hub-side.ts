@@ -1,13 +1,15 @@
+import type { Server } from 'node:tls';
 import { DateServer } from '../hub/time-servers/date-server.ts';
 import { createHub, type Hub } from '../hub/hub.ts';
 import { Ledger } from '../hub/ledger.ts';
 import { DEFAULT_LIMITS } from '../hub/limits.ts';
-import { createTlsServer, listenTls, type Listener, type TlsSink } from '../hub/listen.ts';
+import { createTlsServer, listenTls, type Listener, type ServerCredentials, type TlsSink } from '../hub/listen.ts';
 import { answerNtp, openNtpServer, type NtpServer } from '../hub/time-servers/ntp-server.ts';
 import { Registry } from '../hub/registry/registry.ts';
 import type { HubEvent } from '../hub/events.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Endpoint, VirtualServices } from '../time/virtual-network.ts';
+import type { VirtualSocket } from '../time/virtual-socket.ts';
 import { GUEST_DEVICE_ID } from './guest.ts';
 import type { LocalPki } from './local-pki.ts';
 
@@ -42,7 +44,7 @@ export interface HubPlaces {
 
 /** A hub without a port yet. The guest's doings are shown but not counted. */
 export function createHubSide(clock: Clock, graceMs: number, onEvent: (event: HubEvent) => void): HubSide {
-  const hub = createHub({ hubName: HUB_NAME, clock, registry: new Registry(), graceMs });
+  const hub = createHub({ hubName: HUB_NAME, clock, registry: new Registry({ now: () => clock.now() }), graceMs });
   const ledger = new Ledger();
   hub.onEvent((event) => {
     if (!isOfGuest(event)) ledger.observe(event);
@@ -79,24 +81,40 @@ export async function openServices(side: HubSide, pki: LocalPki, clock: Clock, p
   }
 }
 
+/** A network where everything may change while boards run. */
+export interface VirtualSite {
+  readonly services: VirtualServices;
+  readonly places: HubPlaces;
+  /** From now on new connections are shown another chain; nothing of the sessions before can be resumed. */
+  showChain(tls: ServerCredentials): void;
+  /** Puts a host with one TCP service into the network. */
+  addHost(name: string, place: Place, accept: (socket: VirtualSocket) => void): void;
+}
+
 /** The same services on a virtual network. */
-export function virtualServices(side: HubSide, pki: LocalPki, clock: Clock): { readonly services: VirtualServices; readonly places: HubPlaces } {
-  const hub = createTlsServer(pki.tls, DEFAULT_LIMITS, {
-    accept: (stream, peer) => side.hub.accept(stream, peer),
-    failed: (peer, code, detail) => side.hub.emit({ event: 'tlsFailed', peer, code, detail }),
+export function virtualServices(side: HubSide, pki: LocalPki, clock: Clock): VirtualSite {
+  const open = (tls: ServerCredentials): { readonly hub: Server; readonly date: Server } => ({
+    hub: createTlsServer(tls, DEFAULT_LIMITS, {
+      accept: (stream, peer) => side.hub.accept(stream, peer),
+      failed: (peer, code, detail) => side.hub.emit({ event: 'tlsFailed', peer, code, detail }),
+    }),
+    date: createTlsServer(tls, DEFAULT_LIMITS, dateSink(clock)),
   });
-  const date = createTlsServer(pki.tls, DEFAULT_LIMITS, dateSink(clock));
+  let servers = open(pki.tls);
   const endpoint = ({ address, port }: Place): Endpoint => `${address}:${port}`;
   const ntp = VIRTUAL_NTP_ADDRESSES.map((address) => ({ address, port: NTP_PORT }));
+  const tcp = new Map<Endpoint, (socket: VirtualSocket) => void>([
+    [endpoint(VIRTUAL_HUB), (socket) => void servers.hub.emit('connection', socket)],
+    [endpoint(VIRTUAL_DATE), (socket) => void servers.date.emit('connection', socket)],
+  ]);
+  const names = new Map([[HUB_NAME, VIRTUAL_HUB.address], ['localhost', VIRTUAL_DATE.address]]);
   return {
     places: { hub: VIRTUAL_HUB, date: VIRTUAL_DATE, ntp },
-    services: {
-      tcp: new Map([
-        [endpoint(VIRTUAL_HUB), (socket) => void hub.emit('connection', socket)],
-        [endpoint(VIRTUAL_DATE), (socket) => void date.emit('connection', socket)],
-      ]),
-      udp: new Map(ntp.map((place) => [endpoint(place), (query) => answerNtp(query, clock)])),
-      names: new Map([[HUB_NAME, VIRTUAL_HUB.address], ['localhost', VIRTUAL_DATE.address]]),
+    services: { tcp, udp: new Map(ntp.map((place) => [endpoint(place), (query) => answerNtp(query, clock)])), names },
+    showChain: (tls) => void (servers = open(tls)),
+    addHost(name, place, accept) {
+      names.set(name, place.address);
+      tcp.set(endpoint(place), accept);
     },
   };
 }

@@ -4,6 +4,7 @@ import type { AccessDenial, AccessGrant, AccessRequest } from '../../host-sim/hu
 import { RestServer, type RestServerOptions } from '../../host-sim/hub/rest/rest-server.ts';
 import type { RestRequest, Route } from '../../host-sim/hub/rest/route.ts';
 import { ServiceError } from '../../host-sim/hub/service-error.ts';
+import { Throttles } from '../../host-sim/hub/throttles/throttles.ts';
 import { VirtualClock } from '../../host-sim/time/virtual-clock.ts';
 import { settle } from './hub-peer.ts';
 
@@ -259,6 +260,15 @@ test('answers an error of the service with its name, and one of the hub without 
   expect(status).toBe(500);
   expect(body).not.toContain('secret');
   expect(bench?.events).toMatchObject([{ event: 'requestFailed', detail: 'Error: a secret of the hub' }, { event: 'requestAnswered', status: 500, code: 500_001 }]);
+});
+
+test('answers 429 with the time to wait once the rate of an operation is reached', async () => {
+  const clock = new VirtualClock(START_MS);
+  const throttled: Route = { method: 'GET', path: '/twins/:deviceId', permissions: ['ServiceConnect'], throttle: 'twin-read', handle: answer };
+  start({ routes: [throttled], throttles: new Throttles(clock, { 'twin-read': { perSecond: 0.5, burst: 1 } }) });
+  expect((await bench!.ask(get(`/twins/dev1?${VERSION}`))).status).toBe(200);
+  expect(await bench!.ask(get(`/twins/dev1?${VERSION}`))).toMatchObject({ status: 429, headers: { 'retry-after': '2', 'iothub-errorcode': 'ThrottlingException' } });
+  expect(bench!.events.at(-1)).toMatchObject({ event: 'requestAnswered', status: 429, code: 429_001 });
 });
 
 test('answers requests that were sent without waiting in their order, and bounds how many wait', async () => {

@@ -49,7 +49,7 @@ function performItem(registry: Registry, twins: TwinStore, identity: Identity, m
   switch (mode) {
     case 'create':
       createIdentity(registry, identity, members);
-      return writeTwin(twins, identity, members, '*');
+      return undoing(() => registry.remove(identity), () => writeTwin(twins, identity, members, '*'));
     case 'update':
       updateIdentity(registry, identity, members, '*');
       return;
@@ -66,6 +66,16 @@ function performItem(registry: Registry, twins: TwinStore, identity: Identity, m
       return writeTwin(twins, identity, members, mode === 'updatetwin' ? '*' : readEtag(members.twinETag));
     default:
       throw new ServiceError(400, 400_004, 'ArgumentInvalid', 'importMode must be create, update, updateIfMatchETag, delete, deleteIfMatchETag, updateTwin or updateTwinIfMatchETag.');
+  }
+}
+
+/** An item is done as a whole or not at all. */
+function undoing(undo: () => void, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    undo();
+    throw error;
   }
 }
 
