@@ -1,11 +1,16 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { Message } from 'azure-iot-common';
+import { Client as DeviceClient } from 'azure-iot-device';
+import { Mqtt } from 'azure-iot-device-mqtt';
 import type { Client } from 'azure-iothub';
 import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { FeedbackRecord } from '../../host-sim/hub/messages/message-queues.ts';
+import { recordEvidence } from '../evidence.ts';
+import { HUB_NAME } from './local-hub.ts';
 import { openLocalAmqp, type LocalAmqp } from './local-amqp.ts';
 
 const dev1 = { deviceId: 'dev1' };
+let passed = 0;
 const clients: Client[] = [];
 let local: LocalAmqp | undefined;
 
@@ -25,7 +30,10 @@ afterEach(async () => {
   for (const client of clients.splice(0)) await client.close().catch(() => {});
   await local?.close();
   local = undefined;
+  passed += 1;
 });
+
+afterAll(() => recordEvidence('azure-iothub-c2d', passed));
 
 function message(body: string | Buffer, fields: Partial<Message> = {}): Message {
   return Object.assign(new Message(body), fields);
@@ -118,6 +126,28 @@ test('feedback of every kind reaches the receiver once', async () => {
     ['abandoned', 'DeliveryCountExceeded', 'DeliveryCountExceeded'],
     ['purged', 'Purged', 'Purged'],
   ]);
+});
+
+test('a message goes from service SDK to device SDK and its feedback all the way back', async () => {
+  const hub = await open();
+  const key = encodeKey(hub.hub.registry.find(dev1)!.keys.primary);
+  const device = DeviceClient.fromConnectionString(`HostName=${HUB_NAME};DeviceId=dev1;SharedAccessKey=${key};GatewayHostName=localhost:${hub.port}`, Mqtt);
+  await device.setOptions({ ca: hub.pki.root.certificatePem });
+  const client = clientOf(hub);
+  const receiver = await feedbackReceiverOf(client);
+  const fed = nextOf(receiver);
+  const atDevice = new Promise<Message>((resolve) => device.on('message', (each: Message) => void device.complete(each).then(() => resolve(each))));
+  await device.open();
+  try {
+    const sent = message(Buffer.from([1, 2, 255]), { messageId: 'm-1', correlationId: 'c-1', ack: 'full' });
+    sent.properties.add('töne', 'à la carte');
+    await client.send('dev1', sent);
+    const got = await atDevice;
+    expect([got.messageId, got.correlationId, got.getData(), got.properties.getValue('töne')]).toEqual(['m-1', 'c-1', Buffer.from([1, 2, 255]), 'à la carte']);
+    expect(recordsOf(await fed)).toEqual([expect.objectContaining({ originalMessageId: 'm-1', statusCode: 'Success' })]);
+  } finally {
+    await device.close();
+  }
 });
 
 test('nothing comes on the link for file uploads, and it stays open', async () => {

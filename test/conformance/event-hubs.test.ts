@@ -1,9 +1,11 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import type { EventHubConsumerClient, EventPosition, ReceivedEventData } from '@azure/event-hubs';
 import type { HubEventBody } from '../../host-sim/hub/events.ts';
+import { recordEvidence } from '../evidence.ts';
 import { earliestEventPosition, openLocalAmqp, type LocalAmqp } from './local-amqp.ts';
 
 let local: LocalAmqp | undefined;
+let passed = 0;
 const clients: EventHubConsumerClient[] = [];
 
 async function open(): Promise<LocalAmqp> {
@@ -21,7 +23,10 @@ afterEach(async () => {
   for (const client of clients.splice(0)) await client.close().catch(() => {});
   await local?.close();
   local = undefined;
+  passed += 1;
 });
+
+afterAll(() => recordEvidence('event-hubs-client', passed));
 
 type Telemetry = Extract<HubEventBody, { event: 'messageReceived' }>;
 

@@ -99,7 +99,7 @@ hostile('a token for a device, an expired one and one for another hub open nothi
   const bench = openAmqpBench();
   const peer = await opened(bench);
   for (const [index, token] of [bench.token('device'), bench.token('service', -1), bench.token('service', 60, 'other.azure-devices.net'), bench.token('service', 60, `${HUB_NAME}/devices`)].entries()) await claim(peer, token, index);
-  expect(refusals(bench)).toEqual(['permission-missing 401003', 'token-expired 401002', 'resource-not-covered 401002', 'resource-not-covered 401002'].map((text) => expect.stringContaining(text.split(' ')[0] ?? '')));
+  expect(refusals(bench)).toEqual(['permission-missing 401002', 'token-expired 401003', 'resource-not-covered 401003', 'resource-not-covered 401003']);
   await peer.say(attachSender(2, C2D));
   expect(detaches(peer)).toEqual(['amqp:unauthorized-access']);
 });

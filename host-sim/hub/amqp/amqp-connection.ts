@@ -145,7 +145,7 @@ export class AmqpConnection {
     if (request.kind === 'anonymous') return SASL_OK;
     const isService = request.kind === 'plain' && policyOfUserName(request.userName, this.#host.hubName) !== undefined;
     if (isService && this.#claim(this.#host.hubName, request.password.toString('latin1'))) return SASL_OK;
-    if (!isService) this.#tellRefused('sasl', 'user-name-wrong', 401_002, request.kind === 'unknown' ? request.detail : 'a user name other than {policy}@sas.root.{hub name}');
+    if (!isService) this.#tellRefused('sasl', 'user-name-wrong', 401_003, request.kind === 'unknown' ? request.detail : 'a user name other than {policy}@sas.root.{hub name}');
     setImmediate(() => this.#finish('refused', undefined));
     return SASL_AUTH;
   }

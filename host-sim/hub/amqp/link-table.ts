@@ -1,4 +1,5 @@
 import type { AmqpError, Delivery, Message, Receiver, Sender, Session } from 'rhea';
+import { codeOfSasRefusal, describeSasRefusal } from '../access/sas-refusals.ts';
 import type { AmqpEvent } from './amqp-events.ts';
 import type { Claims } from './claims.ts';
 import type { AmqpLimits } from './limits.ts';
@@ -162,7 +163,7 @@ export class LinkTable implements LinkHost {
     if (node === undefined) link.close(isKnownClient ? NOT_FOUND : UNAUTHORIZED);
     else if (!this.#mayUse(node)) {
       const denial = node.resources.map((resource) => this.#host.claims.find(resource)).find((verdict) => verdict?.accepted === false);
-      const why = denial?.accepted === false ? { reason: denial.reason, code: denial.code, detail: denial.detail } : { reason: 'token-missing', code: 401_003, detail: 'the connection has shown no token' };
+      const why = denial?.accepted === false ? { reason: denial.reason, code: denial.code, detail: denial.detail } : { reason: 'token-missing', code: codeOfSasRefusal('token-missing'), detail: describeSasRefusal('token-missing') };
       this.#host.emit({ event: 'amqpRefused', connection: this.#host.number, address, ...why });
       link.close(UNAUTHORIZED);
     } else if (node.elsewhere !== undefined) link.close(node.elsewhere);
