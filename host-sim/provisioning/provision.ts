@@ -98,14 +98,22 @@ function checkProtected(blocks: EfuseSummary['blocks'], wanted: readonly number[
 function writeFiles(plan: ProvisionPlan, job: ProvisionJob, tell: ProvisionView['onEvent']): void {
   const record = writeProvisionFolder(job.folder, plan, job);
   tell({ event: 'folder', folder: job.folder, files: record.images.map(({ file }) => file) });
-  if (job.nvsKeyFile !== undefined && job.request.nvs.type === 'hmac') replaceFile(job.nvsKeyFile, job.request.nvs.hmacKey);
-  if (job.secretFile !== undefined && job.request.key !== undefined) replaceFile(job.secretFile, job.request.key.deviceKey.bytes);
+  if (job.nvsKeyFile !== undefined && job.request.nvs.type === 'hmac') saveSecret(job.nvsKeyFile, job.request.nvs.hmacKey);
+  if (job.secretFile !== undefined && job.request.key !== undefined) saveSecret(job.secretFile, job.request.key.deviceKey.bytes);
   if (plan.chip.isEmulated && job.request.key !== undefined) return writeEfuses(plan, job, tell);
   if (plan.burns.length === 0 || job.burn) return;
   const files = plan.burns.map(({ block }) => join(job.folder, `efuse-key${block}.bin`));
   for (const [index, { key }] of plan.burns.entries()) replaceFile(files[index] ?? '', key);
   const args = burnArguments({ major: 5, chip: plan.chip, port: 'PORT' }, plan.burns, files);
   tell({ event: 'unburnt', line: shellLine(['espefuse', ...args.filter((argument) => argument !== '--do-not-confirm')]), files });
+}
+
+function saveSecret(path: string, secret: Uint8Array): void {
+  try {
+    replaceFile(path, secret);
+  } catch (cause) {
+    throw new CliError('ERR_FILE', EXIT.configuration, `cannot write ${path}; nothing was burnt`, 'check that its folder is there and that this user may write to it', { cause });
+  }
 }
 
 /** An emulated chip keeps its eFuses in a file: there keys are burnt by writing it. */

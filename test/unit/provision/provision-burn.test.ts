@@ -85,6 +85,20 @@ test('another block is taken where the user names it', async () => {
   expect([...world.read('signer.bin').subarray(8, 16)]).toEqual([1, 0, 3, 1, 0, HUB.length + 14, 0, 3]);
 });
 
+test('a second secret goes into another block: the block of the settings is looked at, and not burnt again', async () => {
+  const burnt: FakeBlock = { key: 'ee'.repeat(32), purpose: 'HMAC_UP', readable: false, writeable: false };
+  start({ blocks: Array.from({ length: 6 }, (_, i) => (i >= 4 ? burnt : EMPTY_BLOCK)) });
+  const nvsKey = world.write('nvs.key', Buffer.alloc(32, 0xee));
+  const args = ['--new-key', '--signer-block', '3', '--nvs-key', nvsKey];
+  expect(await burn(args, `burn KEY3 ${MAC}\n`)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('BLOCK_KEY3 is burnt') });
+  expect(blocks()[3]).toMatchObject({ purpose: 'HMAC_UP', readable: false });
+  expect(blocks()[5]).toEqual(burnt);
+  world.remove();
+  start();
+  expect(await burn([...args.slice(0, 3), '--nvs-key', world.write('nvs.key', Buffer.alloc(32))], `burn KEY3 ${MAC}\n`)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('BLOCK_KEY5 is not burnt') });
+  expect(blocks()[3]).toEqual(EMPTY_BLOCK);
+});
+
 test('a block that is still readable after burning is told, and never called good', async () => {
   start({ leavesReadable: true });
   const { exitCode, stderr, stdout } = await burn();

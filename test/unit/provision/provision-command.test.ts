@@ -192,6 +192,10 @@ test('a second run replaces what the first has left, and leaves what the user pu
   expect(world.files()).toEqual([['my.nvs', 0o600], ['nvs.bin', 0o600], ['provision.json', 0o600]]);
 });
 
+test('a saved key that cannot be written is told before anything is burnt', async () => {
+  expect(await world.run(['--release', '--save-nvs-key', join(world.folder, 'none/x')])).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('none/x; nothing was burnt (ERR_FILE)') });
+});
+
 test('a folder that holds something else is left alone', async () => {
   const { exitCode, stderr } = await world.run(['--out', world.folder]);
   expect([exitCode, stderr]).toEqual([3, expect.stringContaining('holds other files')]);
