@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { InvalidArgumentError, type Command } from 'commander';
+import { PART_BYTES } from '../../firmware/agent/roots/root-limits.ts';
+import { parseBundleUrl } from '../../firmware/agent/roots/bundle-fetch.ts';
+import { explained, readBytes, readEnvelopeFile } from '../roots/bundle-files.ts';
+import { readDraft } from '../roots/bundle-draft.ts';
+import { rollOut, type RolloutEvent, type RolloutPlan } from '../roots/rollout.ts';
+import { isTerminal, makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
+import { CliError, EXIT } from '../terminal/cli-error.ts';
+import { durationMs, durationOption, repeated, wholeNumber } from '../terminal/option-values.ts';
+import { realClock } from '../time/real-clock.ts';
+import { addHubOptions, withClients, type ServiceFlags } from './service-command.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+
+const EXAMPLES = `Examples:
+  npm run latchkey -- roots rollout 2.json --url http://roots.example/2.json                     1, 10, 50 and 100 percent, stops above 2 percent of failures
+  npm run latchkey -- roots rollout 2.json --target "tags.site = 'north'" --wave 5 --wave 100    in parts, without a server
+`;
+
+interface RolloutFlags extends ServiceFlags {
+  readonly url?: string;
+  readonly target: string;
+  readonly wave?: readonly number[];
+  readonly stopAt: number;
+  readonly waveTime: number;
+  readonly poll: number;
+}
+
+export function addRootsRolloutCommand(roots: Command, context: CliContext): void {
+  addHubOptions(roots.command('rollout').description("Sends a bundle to a fleet in waves, through IoT Hub's automatic device configurations.").addHelpText('before', EXAMPLES))
+    .argument('<file>', 'the signed bundle')
+    .option('--url <url>', 'where devices fetch it, http://host/{version}.json (default: the bundle itself goes into desired properties, in parts)')
+    .option('--target <condition>', "which devices, such as tags.site = 'north' (default: all)", '')
+    .option('--wave <percent>', 'of the fleet that is offered it after this wave; may be repeated, growing (default: 1, 10, 50, 100)', repeated(percent))
+    .option('--stop-at <percent>', 'of the devices that answered: with more failures than that it stops', wholeNumber(0, 100), 2)
+    .addOption(durationOption('--wave-time <time>', 'a wave waits so long for devices that are connected', durationMs(1000, 30 * DAY_MS), '1h'))
+    .addOption(durationOption('--poll <time>', 'how often the fleet is asked', durationMs(100, DAY_MS), '15s'))
+    .action((file: string, flags: RolloutFlags) => run(file, flags, context));
+}
+
+const percent = wholeNumber(1, 100);
+
+async function run(file: string, flags: RolloutFlags, context: CliContext): Promise<void> {
+  const plan = planOf(file, flags);
+  const view = flags.json === true ? (event: RolloutEvent) => printJson(context, event) : lines(context);
+  await withClients(context, flags, async ({ registry }) => {
+    const isGood = await rollOut(plan, {
+      registry,
+      pause: (ms) => pause(ms, context.interrupted),
+      isInterrupted: () => context.interrupted.aborted,
+      nowMs: () => realClock.monotonicMs(),
+      onEvent: view,
+    });
+    if (!isGood) context.exitCode = context.interrupted.aborted ? EXIT.interrupted : EXIT.failed;
+  });
+  if (context.exitCode === EXIT.interrupted) sayLine(context, 'interrupted: the configuration is in place; the same command goes on');
+}
+
+function planOf(file: string, flags: RolloutFlags): RolloutPlan {
+  const { version } = explained(file, () => readDraft(readEnvelopeFile(file)));
+  if (readEnvelopeFile(file).signatures.length === 0) throw new CliError('ERR_BUNDLE', EXIT.configuration, `${file} is a draft: nobody has signed it`, `sign it first: latchkey roots sign ${file} --key FILE`);
+  if (flags.url !== undefined && parseBundleUrl(flags.url) === undefined) throw new InvalidArgumentError(`--url: expected http://host/path, got "${flags.url}".`);
+  const waves = flags.wave ?? [1, 10, 50, 100];
+  if (waves.some((each, index) => index > 0 && each <= (waves[index - 1] ?? 0))) throw new InvalidArgumentError('--wave: each wave must be larger than the one before.');
+  return {
+    version,
+    offer: flags.url === undefined ? partsOf(readBytes(file), version) : { roots: { version, url: flags.url } },
+    target: flags.target,
+    waves: waves.at(-1) === 100 ? waves : [...waves, 100],
+    stopAtPercent: flags.stopAt,
+    waveMs: flags.waveTime,
+    pollMs: flags.poll,
+  };
+}
+
+/** Desired properties that carry the bundle itself. @see firmware/agent/roots/root-offer.ts */
+function partsOf(bytes: Uint8Array, version: number): Record<string, object> {
+  const parts = Math.ceil(bytes.length / PART_BYTES);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return Object.fromEntries(
+    Array.from({ length: parts }, (_, index) => {
+      const part = Buffer.from(bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES)).toString('base64url');
+      return [`rootsPart${index}`, { version, sha256, parts, index, part }];
+    }),
+  );
+}
+
+function lines(context: CliContext): (event: RolloutEvent) => void {
+  const { bold, green, red, dim } = makeStyle(context);
+  const isLive = isTerminal(context);
+  const describe = ({ offered, done, failed, offline, waiting }: Extract<RolloutEvent, { readonly offered: number }>): string =>
+    `${String(offered).padStart(6)} offered  ${green(`${done} done`)}  ${failed > 0 ? red(`${failed} failed`) : '0 failed'}  ${waiting} waiting  ${offline} offline`;
+  return (event) => {
+    switch (event.event) {
+      case 'planned':
+        return sayLine(context, bold(`roots, version ${event.version}: ${event.devices} devices in ${event.waves.length} waves, by the configuration ${event.configuration}`));
+      case 'progress':
+        if (isLive) context.stderr.write(`\r\u001b[K${dim(`wave ${event.wave}`)} ${describe(event)}`);
+        return;
+      case 'wave':
+        if (isLive) context.stderr.write('\r\u001b[K');
+        return printLine(context, `wave ${event.wave}  ${String(event.percent).padStart(3)} %  ${describe(event)}`);
+      case 'stopped':
+        if (isLive) context.stderr.write('\r\u001b[K');
+        if (event.failures.length === 0) return printLine(context, red(`stopped in wave ${event.wave}: nobody has answered; the same command goes on when devices are back`));
+        printLine(context, red(`stopped in wave ${event.wave}: ${event.failedPercent.toFixed(1)} % of the devices that answered have failed; nobody else is offered it`));
+        for (const { deviceId, error } of event.failures) printLine(context, `  ${deviceId.padEnd(24)} ${error}`);
+        return;
+      case 'finished':
+        return printLine(context, `finished         ${describe(event)}`);
+    }
+  };
+}
+
+function pause(ms: number, interrupted: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (interrupted.aborted) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      interrupted.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    interrupted.addEventListener('abort', end, { once: true });
+  });
+}

@@ -1,0 +1,79 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import { BundleError } from '../../firmware/agent/roots/bundle-error.ts';
+import { MAX_UPDATE_KEYS } from '../../firmware/agent/roots/root-limits.ts';
+import type { RootVerifier } from '../../firmware/agent/roots/root-verifier.ts';
+import { decode, kidOf, parseEnvelope, signingInput, type Envelope } from './envelope.ts';
+import { isSignedBy, keyOfPoint, splitPoints, type UpdateKey } from './update-key.ts';
+
+const MIN_RSA_BITS = 2048;
+const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
+
+/** What `firmware/native/verify.c` does on a device, by OpenSSL on the laptop: the owner sees what every device will say. */
+export const nodeRootVerifier: RootVerifier = {
+  openBundle(bundle, keys, threshold) {
+    const envelope = parseEnvelope(new Uint8Array(bundle));
+    if (countSigners(envelope, keysOf(keys)) < threshold) throw new BundleError('ERR_BUNDLE_SIGNATURES', 'too few distinct keys of the set before have signed');
+    return toBuffer(decode(envelope.payload));
+  },
+  readBundle(bundle) {
+    return toBuffer(decode(parseEnvelope(new Uint8Array(bundle)).payload));
+  },
+  confirmBundle(bundle, newKeys, threshold, oldKeys) {
+    const envelope = parseEnvelope(new Uint8Array(bundle));
+    const own = keysOf(newKeys);
+    if (countSigners(envelope, own) < threshold) throw new BundleError('ERR_BUNDLE_NEW_KEYS', 'too few distinct keys of the new set have signed');
+    const known = new Set([...own, ...keysOf(oldKeys)].map(({ kid }) => kid));
+    if (!envelope.signatures.every(({ protected: header }) => known.has(kidOf(header)))) throw new BundleError('ERR_BUNDLE_KID', 'somebody has signed who belongs to neither set');
+  },
+  sha256(bytes) {
+    return toBuffer(createHash('sha256').update(new Uint8Array(bytes)).digest());
+  },
+  decodeInPlace(bytes, offset, length) {
+    const decoded = decode(Buffer.from(bytes.subarray(offset, offset + length)).toString('latin1'));
+    bytes.set(decoded, offset);
+    return decoded.length;
+  },
+  readCertificate(der) {
+    const certificate = parseCertificate(der);
+    return {
+      sha256: toBuffer(createHash('sha256').update(der).digest()),
+      notBeforeSeconds: Date.parse(certificate.validFrom) / 1000,
+      notAfterSeconds: Date.parse(certificate.validTo) / 1000,
+    };
+  },
+};
+
+/** How many distinct keys have signed. @throws BundleError for a header that no device takes */
+export function countSigners(envelope: Envelope, keys: readonly UpdateKey[]): number {
+  const kids = envelope.signatures.map(({ protected: header }) => kidOf(header));
+  return keys.filter((key) =>
+    envelope.signatures.some(({ protected: header, signature }, index) => kids[index] === key.kid && isSignedBy(key, signingInput(header, envelope.payload), Buffer.from(signature, 'base64url'))),
+  ).length;
+}
+
+/** @throws BundleError */
+export function parseCertificate(der: Uint8Array): X509Certificate {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(der);
+  } catch {
+    throw new BundleError('ERR_BUNDLE_ROOTS', 'a root is no X.509 certificate in DER');
+  }
+  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
+  const isStrong = asymmetricKeyType === 'rsa' ? (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS : asymmetricKeyType === 'ec' && CURVES.includes(asymmetricKeyDetails?.namedCurve);
+  if (!certificate.ca || certificate.raw.length !== der.length || !isStrong) {
+    throw new BundleError('ERR_BUNDLE_ROOTS', 'a root must be a CA with RSA of 2048 bits at least, P-256 or P-384');
+  }
+  return certificate;
+}
+
+function keysOf(points: Uint8Array): readonly UpdateKey[] {
+  const keys = splitPoints(points).map(keyOfPoint);
+  if (keys.length > MAX_UPDATE_KEYS) throw new BundleError('ERR_BUNDLE_SIZE', `at most ${MAX_UPDATE_KEYS} keys`);
+  if (new Set(keys.map(({ kid }) => kid)).size !== keys.length) throw new BundleError('ERR_BUNDLE_KEYS', 'a key stands there twice');
+  return keys;
+}
+
+function toBuffer(bytes: Uint8Array): ArrayBuffer {
+  return new Uint8Array(bytes).buffer;
+}
