@@ -12,7 +12,7 @@ const MAC = '7c:df:a1:00:11:22';
 const WORDS = `burn KEY4 KEY5 ${MAC}`;
 const BURN = ['--release', '--burn', '--port', '/dev/ttyTEST'];
 
-let world = new ProvisionWorld();
+let world: ProvisionWorld;
 afterEach(() => world.remove());
 
 function start(efuses: Partial<EspefuseState> = {}): void {

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
@@ -7,11 +7,11 @@ import { decodeNvs } from '../../../host-sim/nvs/nvs-reader.ts';
 import { decodeNvsKeys, deriveNvsKeys, type NvsKeys } from '../../../host-sim/nvs/nvs-keys.ts';
 import { HUB, KEY, ProvisionWorld, WIFI_PASSWORD } from './provision-world.ts';
 
-let world = new ProvisionWorld();
-afterEach(() => {
-  world.remove();
+let world: ProvisionWorld;
+beforeEach(() => {
   world = new ProvisionWorld();
 });
+afterEach(() => world.remove());
 
 function settingsOf(image: Uint8Array, keys?: NvsKeys): Record<string, unknown> {
   return Object.fromEntries(decodeNvs(image, keys).map(({ namespace, key, value }) => [`${namespace}/${key}`, value]));
