@@ -12,7 +12,15 @@ import { checkNode, ensurePackages, projectRoot } from '../host-sim/setup.mjs';
 const MIN_PASSED = 100;
 
 /** Programs that judge the project's own code, with the Debian packages that hold them. */
-const JUDGES = { openssl: 'openssl', mosquitto: 'mosquitto', mosquitto_pub: 'mosquitto-clients', python3: 'python3' };
+const JUDGES = {
+  openssl: 'openssl',
+  mosquitto: 'mosquitto',
+  mosquitto_pub: 'mosquitto-clients',
+  python3: 'python3',
+  'softhsm2-util': 'softhsm2',
+  'pkcs11-tool': 'opensc',
+  'riscv64-unknown-elf-gcc': 'gcc-riscv64-unknown-elf',
+};
 
 const reportPath = join(projectRoot, '.build', 'jest.json');
 const jestArguments = process.argv.slice(2);
