@@ -71,7 +71,9 @@ test.each([
   [[ROM, event({ event: 'clock-trouble', code: 'ERR_NTP_SILENT', detail: 0 })], 'no time server answers', '--ntp'],
   [[wifiFailed('ERR_WIFI_PASSWORD')], 'refuses the Wi-Fi password', '--keep-key'],
   [[event({ event: 'credential-refused', keyIndex: 0, clockChecked: false })], 'the hub refuses the device', 'registry'],
-  [[openFailed('ERR_TIMEOUT')], 'the board says ERR_TIMEOUT', 'docs/flash.md'],
+  [[openFailed('ERR_TIMEOUT')], 'the hub does not answer', '8883'],
+  [[openFailed('ERR_TCP')], 'nobody takes the connection', 'hub --address'],
+  [[openFailed('ERR_OTHER')], 'the board says ERR_OTHER', 'docs/flash.md'],
 ])('after the time has run out, %j says what it knows', (lines, message, remedy) => {
   const { state, verdict } = read(lines);
   expect(verdict).toBeUndefined();
