@@ -33,7 +33,7 @@ export type DisconnectReason =
   | 'dropped'
   | 'hub-closed';
 
-/** One connection, numbered from 1 in the order of `connectionOpened`. */
+/** One connection, numbered from 1 in the order of `connectionOpened`; 0 is a message over HTTPS. */
 interface OfConnection {
   readonly connection: number;
 }

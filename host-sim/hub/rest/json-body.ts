@@ -13,14 +13,18 @@ export interface BodyLimits {
  */
 export async function readJsonBody(request: IncomingMessage, limits: BodyLimits): Promise<unknown> {
   checkMediaType(request);
-  if (Number(request.headers['content-length'] ?? 0) > limits.bodyBytes) throw tooLarge(limits.bodyBytes);
   const bytes = await readBytes(request, limits.bodyBytes);
   return bytes.length === 0 ? undefined : parseJson(bytes, limits.jsonDepth);
 }
 
-/** By events: an iterator that is left early would take the connection with it, and the answer. */
-function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** Reads a body whatever it is. @throws ServiceError 413 */
+export function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+      reject(tooLarge(maxBytes));
+      return;
+    }
+    // By events: an iterator that is left early would take the connection with it, and the answer.
     const chunks: Buffer[] = [];
     let bytes = 0;
     const onData = (chunk: Buffer): void => {

@@ -6,7 +6,7 @@ import { isIdentityName, type Identity } from '../identity.ts';
 import { ServiceError } from '../service-error.ts';
 import { checkApiVersion } from './api-version.ts';
 import { formatError, UNAUTHORIZED } from './error-answer.ts';
-import { readJsonBody } from './json-body.ts';
+import { readBytes, readJsonBody } from './json-body.ts';
 import type { RestLimits } from './limits.ts';
 import { parseRequestTarget, type RequestTarget } from './request-target.ts';
 import type { RestConnection } from './rest-connection.ts';
@@ -87,11 +87,12 @@ export class RequestHandler {
     }
     if (route.throttle !== undefined) this.#options.throttles?.take(route.throttle);
     if (request.headers.expect !== undefined) response.writeContinue();
-    const body = await readJsonBody(request, { bodyBytes: Math.min(route.maxBodyBytes ?? Infinity, this.#limits.bodyBytes), jsonDepth: this.#limits.jsonDepth });
+    const bodyBytes = Math.min(route.maxBodyBytes ?? Infinity, this.#limits.bodyBytes);
+    const body = route.bodyForm === 'bytes' ? await readBytes(request, bodyBytes) : await readJsonBody(request, { bodyBytes, jsonDepth: this.#limits.jsonDepth });
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     return route.handle({
-      method: route.method, route: route.path, params, query: target.query, headers: request.headers, body, grant,
+      method: route.method, route: route.path, params, query: target.query, headers: request.headers, rawHeaders: request.rawHeaders, body, grant,
       nowMs: this.#options.now(), gone: gone.signal,
     });
   }
@@ -105,22 +106,21 @@ export class RequestHandler {
   #sendError(request: IncomingMessage, response: ServerResponse, error: ServiceError, route: Route | undefined): void {
     // The same shape for everybody who is refused: the shape of an operation would tell that it exists.
     const answer = formatError(error, this.#options.now(), error === UNAUTHORIZED ? 'coded' : route?.errorForm);
-    this.#write(request, response, answer.status, answer.headers, answer.body);
+    this.#write(request, response, answer.status, { 'Content-Type': JSON_TYPE, ...answer.headers }, Buffer.from(answer.body));
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, { status, headers = {}, body }: RestResponse): void {
-    this.#write(request, response, status, headers, body === undefined ? undefined : JSON.stringify(body));
+  #send(request: IncomingMessage, response: ServerResponse, { status, headers = {}, body, bytes }: RestResponse): void {
+    if (bytes !== undefined || body === undefined) this.#write(request, response, status, headers, bytes);
+    else this.#write(request, response, status, { 'Content-Type': JSON_TYPE, ...headers }, Buffer.from(JSON.stringify(body)));
   }
 
-  #write(request: IncomingMessage, response: ServerResponse, status: number, headers: Readonly<Record<string, string>>, text: string | undefined): void {
+  #write(request: IncomingMessage, response: ServerResponse, status: number, headers: Readonly<Record<string, string>>, bytes: Buffer | undefined): void {
     if (response.destroyed || response.headersSent) return;
-    const bytes = text === undefined ? undefined : Buffer.from(text);
     response.sendDate = false;
     response.setHeader('Date', new Date(this.#options.now()).toUTCString());
     response.setHeader('x-ms-request-id', randomUUID());
     response.setHeader('Cache-Control', 'no-store');
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    if (bytes !== undefined) response.setHeader('Content-Type', JSON_TYPE);
     if (status !== 204) response.setHeader('Content-Length', bytes?.length ?? 0);
     if (!canDropBody(request, this.#limits.droppedBytes)) response.setHeader('Connection', 'close');
     response.writeHead(status);

@@ -13,7 +13,9 @@ export interface RestRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** Parsed JSON, bounded in size and depth; a value of anybody's making, with own `__proto__` members if the client sent such. `undefined` without a body. */
+  /** Names as the client wrote them, each followed by its value. */
+  readonly rawHeaders: readonly string[];
+  /** Of a route of `bytes` a Buffer; else parsed JSON, bounded in size and depth; a value of anybody's making, with own `__proto__` members if the client sent such. `undefined` without a body. */
   readonly body: unknown;
   readonly grant: AccessGrant;
   /** The hub's clock, milliseconds since 1970. */
@@ -26,6 +28,8 @@ export interface RestResponse {
   readonly status: number;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as they are, instead of `body`. */
+  readonly bytes?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +42,8 @@ export interface Route {
   readonly permissions: readonly Permission[];
   /** The identity named by `:deviceId` and `:moduleId` may call it with its own keys: a device-facing endpoint. */
   readonly deviceFacing?: true;
+  /** What the body is. Default `json`. */
+  readonly bodyForm?: 'json' | 'bytes';
   /** How IoT Hub words the errors of this operation. Default `coded`. */
   readonly errorForm?: ErrorForm;
   /** What it counts as where the hub has its rates. */

@@ -5,12 +5,13 @@ import type { Clock } from '../../time/clock.ts';
 import type { RestLimits } from './limits.ts';
 import { RestServer } from './rest-server.ts';
 import type { Route } from './route.ts';
+import { deviceRoutes } from './routes/device-routes.ts';
 import { methodRoutes } from './routes/method-routes.ts';
 import { registryRoutes } from './routes/registry-routes.ts';
 import { serviceRoutes } from './routes/service-routes.ts';
 import { twinRoutes } from './routes/twin-routes.ts';
 
-/** Everything that IoT Hub's service API has here. */
+/** Everything that IoT Hub's HTTPS has here: the service API, and messages of devices. */
 export function serviceApiRoutes(hub: Hub): readonly Route[] {
   const { configurations, registry, rows } = hub;
   return [
@@ -18,6 +19,7 @@ export function serviceApiRoutes(hub: Hub): readonly Route[] {
     ...twinRoutes(hub),
     ...methodRoutes(hub),
     ...serviceRoutes(hub),
+    ...deviceRoutes(hub),
     ...queryRoutes(rows),
     ...configurationRoutes({ configurations, hasDevice: (identity) => registry.find(identity) !== undefined }),
   ];
