@@ -105,6 +105,30 @@ test('a thousand events arrive once each, in order', async () => {
   expect(events.map(({ body }) => body as unknown)).toEqual(Array.from({ length: 1_000 }, (_, n) => n));
 });
 
+test('a reader with an owner level gives way to a higher one, and one without may not read beside it', async () => {
+  const hub = await open();
+  hub.hub.emit(telemetry('x'));
+  const partition = (await Promise.all(['0', '1', '2', '3'].map((id) => clientOf(hub).getPartitionProperties(id)))).find(({ isEmpty }) => !isEmpty)?.partitionId ?? '';
+  const watch = (ownerLevel: number | undefined): { seen: Promise<unknown>; failed: Promise<string | undefined> } => {
+    let see: (body: unknown) => void = () => {};
+    let fail: (code: string | undefined) => void = () => {};
+    const seen = new Promise<unknown>((resolve) => void (see = resolve));
+    const failed = new Promise<string | undefined>((resolve) => void (fail = resolve));
+    const handlers = {
+      processEvents: async (events: ReceivedEventData[]) => void (events.length > 0 && see(String(events[0]?.body))),
+      processError: async (error: Error & { code?: string }) => fail(error.code),
+    };
+    clientOf(hub).subscribe(partition, handlers, { startPosition: earliestEventPosition, maxWaitTimeInSeconds: 1, ...(ownerLevel === undefined ? {} : { ownerLevel }) });
+    return { seen, failed };
+  };
+  const first = watch(1);
+  expect(await first.seen).toBe('x');
+  const second = watch(2);
+  expect(await first.failed).toBe('ReceiverDisconnectedError');
+  expect(await second.seen).toBe('x');
+  expect(await watch(undefined).failed).toBe('ReceiverDisconnectedError');
+});
+
 test('a policy without ServiceConnect reads nothing', async () => {
   const hub = await open();
   hub.hub.emit(telemetry('secret'));

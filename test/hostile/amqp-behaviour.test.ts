@@ -182,6 +182,25 @@ hostile('events go out by credit, and a reader that settles nothing holds 2 MB o
   expect(ofEvents()).toBeGreaterThan(held);
 });
 
+hostile('a client that drains its credit is told at once that nothing is left of it', async () => {
+  const bench = openAmqpBench();
+  const peer = await opened(bench);
+  await claim(peer, bench.token());
+  await peer.say(attachReceiver(2, FEEDBACK), flow(2, 50_000, TRUE));
+  const last = peer.frames().filter(({ code }) => code === 0x13).at(-1);
+  expect(last?.items.slice(5, 9)).toEqual([{ kind: 'unsigned', bits: 32, value: 50_000 }, { kind: 'unsigned', bits: 32, value: 0 }, { kind: 'null' }, { kind: 'boolean', value: true }]);
+});
+
+hostile('the sixth reader of a partition that shares is refused', async () => {
+  const bench = openAmqpBench();
+  const peer = await opened(bench);
+  await claim(peer, bench.token());
+  await peer.say(...[2, 3, 4, 5, 6, 7].map((handle) => attachReceiver(handle, EVENTS)));
+  expect(detaches(peer)).toEqual(['amqp:resource-limit-exceeded']);
+  await peer.say(detach(2), attachReceiver(8, EVENTS));
+  expect(detaches(peer)).toEqual(['amqp:resource-limit-exceeded']);
+});
+
 hostile('a client that reads nothing is not written to without end', async () => {
   const bench = openAmqpBench();
   const payload = Buffer.alloc(1_000);

@@ -172,6 +172,7 @@ export class AmqpConnection {
     on(['session_close'], ({ session }) => this.#links.sessionClosed(session as Session));
     on(['message'], ({ receiver, message, delivery }) => this.#links.receive(receiver as Receiver, message as Message, delivery as Delivery));
     on(['sendable'], ({ sender }) => this.#links.pump(sender as Sender));
+    on(['sender_draining'], ({ sender }) => this.#links.drain(sender as Sender));
     for (const outcome of ['accepted', 'released', 'modified', 'rejected', 'settled'] as const) {
       on([outcome], ({ sender, delivery }) => void (sender !== undefined && this.#links.settle(sender, delivery as Delivery, outcome)));
     }

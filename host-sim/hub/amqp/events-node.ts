@@ -1,4 +1,4 @@
-import type { Message, Receiver, Sender } from 'rhea';
+import type { AmqpError, Message, Receiver, Sender } from 'rhea';
 import type { Resource } from '../access/resource-scope.ts';
 import { REPLY_LINK } from './cbs-node.ts';
 import type { EventLog } from './event-log.ts';
@@ -6,6 +6,7 @@ import { formatEventMessage } from './event-message.ts';
 import { findStart, SELECTOR_FILTER, SELECTOR_FILTER_CODE } from './event-position.ts';
 import type { AmqpNode, LinkHost, OutboundNode } from './link-node.ts';
 import { propertiesOf, textOf } from './message-fields.ts';
+import type { PartitionReader, PartitionReaders } from './partition-readers.ts';
 import { types } from './rhea.ts';
 
 /** Annotations and properties of the system, which an event carries beside its own bytes. */
@@ -15,8 +16,8 @@ const ENVELOPE_BYTES = 512;
 const BATCH_EVENTS = 100;
 
 /** A partition of the built-in events endpoint, as a reader attaches to it. */
-export function createPartitionNode(log: EventLog, partition: number, resources: readonly Resource[]): AmqpNode {
-  return { resources, openOutbound: (sender, host) => new PartitionLink(sender, host, log, partition) };
+export function createPartitionNode(log: EventLog, readers: PartitionReaders, partition: number, resources: readonly Resource[]): AmqpNode {
+  return { resources, openOutbound: (sender, host) => new PartitionLink(sender, host, log, readers, partition) };
 }
 
 /** What a reader asks before it attaches to partitions. */
@@ -33,25 +34,30 @@ export function createManagementNode(log: EventLog, path: string, address: strin
   };
 }
 
-class PartitionLink implements OutboundNode {
+class PartitionLink implements OutboundNode, PartitionReader {
+  readonly epoch: number | undefined;
   readonly #sender: Sender;
   readonly #host: LinkHost;
   readonly #log: EventLog;
+  readonly #readers: PartitionReaders;
   readonly #partition: number;
   readonly #stopListening: () => void;
   #nextSequenceNumber = 0;
 
-  constructor(sender: Sender, host: LinkHost, log: EventLog, partition: number) {
+  constructor(sender: Sender, host: LinkHost, log: EventLog, readers: PartitionReaders, partition: number) {
     this.#sender = sender;
     this.#host = host;
     this.#log = log;
+    this.#readers = readers;
+    this.epoch = readEpoch(sender.properties);
     this.#partition = partition;
     this.#stopListening = log.onAppend((appended) => void (appended === partition && this.pump()));
     const selector = readSelector(sender.source?.filter);
     const start = findStart(log, partition, selector);
-    if (start === undefined) host.detach(sender, { condition: 'amqp:invalid-field', description: `no position: ${selector?.slice(0, 100) ?? ''}` });
+    const error = start === undefined ? { condition: 'amqp:invalid-field', description: `no position: ${selector?.slice(0, 100) ?? ''}` } : readers.add(partition, this);
+    if (error !== undefined) this.#refuse(error);
     else {
-      this.#nextSequenceNumber = start;
+      this.#nextSequenceNumber = start ?? 0;
       if (selector !== undefined) sender.set_source({ address: sender.source.address, filter: { [SELECTOR_FILTER]: types.wrap_described(selector, SELECTOR_FILTER_CODE) } });
     }
   }
@@ -68,9 +74,28 @@ class PartitionLink implements OutboundNode {
     // Reading takes nothing out of the log.
   }
 
+  /** Another reader has the partition now. */
+  eject(error: AmqpError): void {
+    this.#host.detach(this.#sender, error);
+  }
+
   close(): void {
     this.#stopListening();
+    this.#readers.remove(this.#partition, this);
   }
+
+  #refuse(error: AmqpError): void {
+    this.close();
+    this.#host.detach(this.#sender, error);
+  }
+}
+
+/** The owner level that a reader asks for. */
+const EPOCH = 'com.microsoft:epoch';
+
+function readEpoch(properties: unknown): number | undefined {
+  const epoch: unknown = typeof properties === 'object' && properties !== null ? (properties as Record<string, unknown>)[EPOCH] : undefined;
+  return typeof epoch === 'number' && Number.isSafeInteger(epoch) ? epoch : undefined;
 }
 
 /** rhea gives a described value as an object that holds it. */

@@ -86,6 +86,12 @@ export class LinkTable implements LinkHost {
     this.#links.get(sender)?.outbound?.pump();
   }
 
+  /** The client wants what there is and then nothing: what credit is left goes back. */
+  drain(sender: Sender): void {
+    this.pump(sender);
+    if (waitingDeliveries(sender.session) < creditOf(sender)) sender.set_drained(true);
+  }
+
   pumpAll(): void {
     for (const { outbound } of this.#links.values()) outbound?.pump();
   }

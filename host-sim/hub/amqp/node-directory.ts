@@ -9,6 +9,7 @@ import type { EventLog } from './event-log.ts';
 import { createManagementNode, createPartitionNode } from './events-node.ts';
 import { createFeedbackNode, createFileNotificationsNode, FEEDBACK_ADDRESS, FILE_NOTIFICATIONS_ADDRESS } from './feedback-node.ts';
 import type { AmqpNode, NodeDirectory } from './link-node.ts';
+import { PartitionReaders } from './partition-readers.ts';
 import { types } from './rhea.ts';
 
 export interface NodeDirectoryOptions {
@@ -40,6 +41,7 @@ export function eventHubName(hubName: string): string {
 export function createNodeDirectory(options: NodeDirectoryOptions): NodeDirectory {
   const { hubName } = options;
   const path = eventHubName(hubName);
+  const readers = new PartitionReaders();
   const fixed = new Map<string, AmqpNode>([
     [`/${CBS_ADDRESS}`, cbsNode],
     [DEVICEBOUND_ADDRESS, createDeviceboundNode(hubName, options.messages, options.throttles)],
@@ -56,19 +58,19 @@ export function createNodeDirectory(options: NodeDirectoryOptions): NodeDirector
       if (known !== undefined) return known;
       const events = HUB_EVENTS.exec(local);
       if (events !== null) return createRedirect(hubName, `${path}${events[1] ?? ''}`, hostName ?? hubName, options.port());
-      return findEventsNode(options, path, address, local, hostName);
+      return findEventsNode(options, readers, path, address, local, hostName);
     },
   };
 }
 
-function findEventsNode(options: NodeDirectoryOptions, path: string, address: string, local: string, hostName: string | undefined): AmqpNode | undefined {
+function findEventsNode(options: NodeDirectoryOptions, readers: PartitionReaders, path: string, address: string, local: string, hostName: string | undefined): AmqpNode | undefined {
   const isBelowPath = local.toLowerCase().startsWith(`/${path}/`);
   const rest = local.slice(path.length + 1);
   if (!isBelowPath) return undefined;
   const resources = eventResources(options.hubName, hostName, local);
   if (rest.toLowerCase() === MANAGEMENT) return createManagementNode(options.events, path, address, options.createdMs, resources);
   const partition = Number(PARTITION.exec(rest)?.[1] ?? -1);
-  return partition >= 0 && partition < options.events.partitionCount ? createPartitionNode(options.events, partition, resources) : undefined;
+  return partition >= 0 && partition < options.events.partitionCount ? createPartitionNode(options.events, readers, partition, resources) : undefined;
 }
 
 /** Event Hubs clients sign for `sb://{host}/…`, the host being what they call the endpoint; a token for the hub's own events opens them too. */
