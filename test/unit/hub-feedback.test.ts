@@ -1,7 +1,9 @@
 import { expect, test } from '@jest/globals';
+import { createHub, type Hub } from '../../host-sim/hub/hub.ts';
 import { FeedbackQueue } from '../../host-sim/hub/messages/feedback-queue.ts';
 import type { FeedbackLimits } from '../../host-sim/hub/messages/limits.ts';
 import type { FeedbackRecord } from '../../host-sim/hub/messages/message-queues.ts';
+import { Registry } from '../../host-sim/hub/registry/registry.ts';
 import type { DurableRecord } from '../../host-sim/hub/state/durable.ts';
 import { VirtualClock } from '../../host-sim/time/virtual-clock.ts';
 
@@ -101,4 +103,23 @@ test('no timer is left when nothing waits, or when it is closed', () => {
   expect(clock.nextDueMs()).toBe(15_000);
   queue.close();
   expect(clock.nextDueMs()).toBe(Infinity);
+});
+
+test('feedback and messages outlive the hub that they were given to', async () => {
+  const clock = new VirtualClock(START_MS);
+  const registry = new Registry();
+  registry.add({ deviceId: 'dev1' });
+  const open = (kept: readonly DurableRecord[]): Hub => createHub({ hubName: 'myhub', clock, registry, records: (prefix) => kept.filter(([key]) => key.startsWith(`${prefix}/`)) });
+  const before = open([]);
+  for (const messageId of ['m1', 'm2']) before.messages.enqueue({ deviceId: 'dev1' }, { messageId, ack: 'full', properties: {}, payload: Buffer.from('x') });
+  before.messages.complete({ deviceId: 'dev1' }, before.messages.lock({ deviceId: 'dev1' })?.lockToken ?? '');
+  const kept = before.durables.flatMap((store) => [...store.records()]).map((each) => JSON.parse(JSON.stringify(each)) as DurableRecord);
+  await before.close();
+  const after = open(kept);
+  const feedback = after.durables.find(({ prefix }) => prefix === 'feedback');
+  expect([...(feedback?.records() ?? [])]).toEqual([['feedback/1', expect.objectContaining({ record: expect.objectContaining({ originalMessageId: 'm1', statusCode: 'Success' }) })]]);
+  expect(after.messages.lock({ deviceId: 'dev1' })?.messageId).toBe('m2');
+  registry.remove({ deviceId: 'dev1' });
+  expect([[...(feedback?.records() ?? [])], after.messages.count({ deviceId: 'dev1' })]).toEqual([[], 0]);
+  await after.close();
 });
