@@ -153,6 +153,7 @@ test("another device's answer is not taken", async () => {
 test.each<[string, MethodCall, number]>([
   ['no name', { methodName: '' }, 400_004],
   ['a name of 1,025 bytes', { methodName: 'n'.repeat(1_025) }, 400_004],
+  ['half of a surrogate pair in the name, which no topic can hold', { methodName: 'a\ud83d', connectTimeoutSeconds: 30 }, 400_004],
   ['a response time-out of 4 seconds', { methodName: 'a', responseTimeoutSeconds: 4 }, 400_004],
   ['a response time-out of 301 seconds', { methodName: 'a', responseTimeoutSeconds: 301 }, 400_004],
   ['a response time-out that is no number', { methodName: 'a', responseTimeoutSeconds: NaN }, 400_004],

@@ -42,6 +42,8 @@ interface PendingCall {
   cancelTimer: () => void;
 }
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /** Direct methods between services and the devices that are there: it knows neither REST nor MQTT. */
 export class MethodBroker {
   readonly #clock: Clock;
@@ -165,6 +167,8 @@ function checkCall(call: MethodCall): CheckedCall {
   if (typeof methodName !== 'string' || methodName === '' || Buffer.byteLength(methodName) > METHOD_NAME_BYTES) {
     throw invalid(`methodName must be a text of 1 to ${METHOD_NAME_BYTES} bytes.`);
   }
+  // It has no percent-encoding, and so no topic.
+  if (LONE_SURROGATE.test(methodName)) throw invalid('methodName must not have half of a surrogate pair.');
   const body = JSON.stringify(payload ?? null);
   if (Buffer.byteLength(body) > METHOD_PAYLOAD_BYTES) {
     throw new ServiceError(413, 413_001, 'MessageTooLarge', `The payload of a method has at most ${METHOD_PAYLOAD_BYTES} bytes.`);
