@@ -38,9 +38,11 @@ test.each<[what: string, body: unknown, code: number]>([
   ['text', 'dev2', 400_005],
   ['the id of another', { deviceId: 'dev3' }, 400_004],
   ['an unknown status', { status: 'asleep' }, 400_004],
+  ['a status that is no text and cannot be made one', { status: { toString: null, valueOf: null } }, 400_004],
   ['a status reason of 129 characters', { statusReason: 'x'.repeat(129) }, 400_004],
   ['a status reason that is a number', { statusReason: 1 }, 400_004],
   ['an unknown authentication', { authentication: { type: 'password' } }, 400_004],
+  ['an authentication type that cannot be made text', { authentication: { type: { toString: 1, valueOf: 1 } } }, 400_004],
   ['an authentication that is text', { authentication: 'sas' }, 400_005],
   ['self-signed authentication without thumbprint', { authentication: { type: 'selfSigned' } }, 400_004],
   ['a thumbprint of 39 digits', { authentication: { x509Thumbprint: { primaryThumbprint: 'a'.repeat(39) } } }, 400_004],
@@ -123,6 +125,7 @@ test('a bulk request does each import mode, twins included', () => {
   expect(perform({ id: 'new', importMode: 'delete' })).toEqual([]);
   expect(perform({ id: 'new', importMode: 'delete' })).toEqual([404_001]);
   expect(perform({ id: 'dev1', importMode: 'destroy' })).toEqual([400_004]);
+  expect(perform({ id: 'dev1', importMode: { toString: null, valueOf: null } })).toEqual([400_004]);
   expect(perform({ importMode: 'create' })).toEqual([400_004]);
   expect(perform({ id: 'half', importMode: 'create', tags: { 'a.b': 1 } })).toEqual([400_004]);
   expect(registry.find({ deviceId: 'half' })).toBeUndefined();

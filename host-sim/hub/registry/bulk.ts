@@ -1,7 +1,7 @@
 import { formatClientId, type Identity } from '../identity.ts';
 import { ServiceError } from '../service-error.ts';
 import type { TwinStore, TwinUpdate } from '../twins/twin-store.ts';
-import { readMembers, type Members } from './identity-input.ts';
+import { readMembers, readWord, type Members } from './identity-input.ts';
 import { createIdentity, deleteIdentity, requireIdentity, requireName, updateIdentity } from './identity-operations.ts';
 import { MAX_BULK_ITEMS } from './limits.ts';
 import type { Registry } from './registry.ts';
@@ -45,7 +45,7 @@ export function performBulk(registry: Registry, twins: TwinStore, body: unknown)
 }
 
 function performItem(registry: Registry, twins: TwinStore, identity: Identity, members: Members): void {
-  const mode = String(members.importMode ?? 'create').toLowerCase();
+  const mode = readWord(members.importMode ?? 'create');
   switch (mode) {
     case 'create':
       createIdentity(registry, identity, members);

@@ -33,7 +33,7 @@ export function readIdentityOptions(body: Members): IdentityOptions & { readonly
 }
 
 function readStatus(status: unknown): boolean {
-  const text = isAbsent(status) ? 'enabled' : String(status).toLowerCase();
+  const text = isAbsent(status) ? 'enabled' : readWord(status);
   if (text !== 'enabled' && text !== 'disabled') throw invalid('status must be enabled or disabled.');
   return text === 'enabled';
 }
@@ -50,7 +50,7 @@ function readAuthentication(members: Members): Authentication {
     ...(isAbsent(secondaryThumbprint) ? {} : { secondaryThumbprint: readThumbprint(secondaryThumbprint) }),
   };
   const hasThumbprint = Object.keys(thumbprints).length > 0;
-  const name = isAbsent(members.type) ? (hasThumbprint ? 'selfsigned' : 'sas') : String(members.type).toLowerCase();
+  const name = isAbsent(members.type) ? (hasThumbprint ? 'selfsigned' : 'sas') : readWord(members.type);
   const type = Object.hasOwn(TYPES, name) ? TYPES[name] : undefined;
   if (type === undefined) throw invalid('authentication.type must be sas, selfSigned, certificateAuthority or none.');
   if (type === 'selfSigned' && !hasThumbprint) throw invalid('selfSigned authentication needs a thumbprint.');
@@ -86,6 +86,11 @@ function readText(value: unknown, name: string, maxCharacters: number): string {
 
 function readMembersOrNone(value: unknown): Members {
   return isAbsent(value) ? {} : readMembers(value, 'authentication and capabilities');
+}
+
+/** One of a few words, in any case; nothing for what is no text. */
+export function readWord(value: unknown): string {
+  return typeof value === 'string' ? value.toLowerCase() : '';
 }
 
 /** SDKs send `null` or an empty text for what they do not set. */
