@@ -45,6 +45,19 @@ test('a module is disabled with its device and keeps its own keys', () => {
   expect(registry.find({ deviceId: 'a', moduleId: 'm' })?.enabled).toBe(true);
 });
 
+test('a module whose device was deleted when the hub was killed is gone: a new device of that name does not bring its keys back', () => {
+  const registry = new Registry();
+  registry.add({ deviceId: 'a' });
+  registry.add({ deviceId: 'a', moduleId: 'm' });
+  registry.add({ deviceId: 'b' });
+  registry.add({ deviceId: 'b', moduleId: 'm' });
+  const kept = [...registry.records()].filter(([key]) => key !== 'identity/a');
+  const again = new Registry({ records: kept });
+  expect([...again.records()].map(([key]) => key)).toEqual(['identity/b', 'identity/b/m']);
+  again.add({ deviceId: 'a' });
+  expect([again.find({ deviceId: 'a', moduleId: 'm' }), again.listModules('a')]).toEqual([undefined, []]);
+});
+
 test.each<[what: string, act: (registry: Registry) => void, code: string]>([
   ['an id with a slash', (registry) => registry.add({ deviceId: 'a/b' }), 'ERR_DEVICE_ID'],
   ['an empty id', (registry) => registry.add({ deviceId: '' }), 'ERR_DEVICE_ID'],

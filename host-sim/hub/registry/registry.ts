@@ -63,6 +63,7 @@ export class Registry implements Durable {
     this.#now = now;
     for (const [, value] of records) this.#put(parseIdentityRecord(value));
     for (const { generationId } of this.#identities.values()) this.#generations.note(generationId);
+    this.#dropOrphans();
     policies.onKeys((policy) => this.#tell({ change: 'policy-keys-changed', policy }));
   }
 
@@ -188,6 +189,15 @@ export class Registry implements Durable {
   onRecord(listener: (key: string, value: unknown) => void): () => void {
     this.#recordListeners.add(listener);
     return () => this.#recordListeners.delete(listener);
+  }
+
+  /** The hub may have been killed between the record of a device that was deleted and those of its modules: their keys must not come back. */
+  #dropOrphans(): void {
+    for (const [deviceId, modules] of this.#modules) {
+      if (this.#identities.has(formatClientId({ deviceId }))) continue;
+      for (const module of modules.values()) this.#identities.delete(formatClientId(module));
+      this.#modules.delete(deviceId);
+    }
   }
 
   #put(identity: RegisteredIdentity): RegisteredIdentity {
