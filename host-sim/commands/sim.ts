@@ -3,25 +3,31 @@ import { toJsonLine, type SimulationEvent, type SummaryEvent } from '../simulati
 import { APP_NAMES, SCENARIO_NAMES, type AppName, type ScenarioName, type SimulationOptions } from '../simulation/options.ts';
 import type { SimulationResult } from '../simulation/simulation.ts';
 import { isTerminal, makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
-import { EXIT_OF_ENDING, EXIT, type ExitCode } from '../terminal/cli-error.ts';
+import { CliError, EXIT_OF_ENDING, EXIT, type ExitCode } from '../terminal/cli-error.ts';
 import { dateMs, durationMs, durationOption, port, wholeNumber, wholeSeconds } from '../terminal/option-values.ts';
 import { formatBanner, formatSummary } from '../terminal/simulation-banner.ts';
 import { SimulationRenderer } from '../terminal/simulation-renderer.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
+const DEFAULT_INTERVAL_MS = 1000;
 const MAX_RUN_MS = 9 * 365 * DAY_MS;
 const MAX_TOKEN_LIFE_SECONDS = 365 * 86_400;
 const MIN_TOKEN_LIFE_SECONDS = 5;
 /** Processes on one machine; while all renew, each has two of the connections that the hub takes (limits.ts). */
 const MAX_DEVICES = 500;
 
+/** Of root-migration, when nothing else is said: tokens of a minute are renewed several times before and after the move. */
+const MIGRATION_MS = 16 * 60_000;
+const MIGRATION_INTERVAL_MS = 5000;
+const MIGRATION_DEVICES = 100;
+
 /** What commander makes of the command line. */
 interface SimFlags {
   readonly duration?: number;
   readonly tokenTtl: number;
   readonly grace: number;
-  readonly telemetryInterval: number;
-  readonly devices: number;
+  readonly telemetryInterval?: number;
+  readonly devices?: number;
   readonly port: number;
   readonly delay: number;
   readonly seed?: number;
@@ -30,6 +36,8 @@ interface SimFlags {
   readonly keep?: string;
   readonly cuts: number;
   readonly scenario?: ScenarioName;
+  /** `--no-updates` makes it false. */
+  readonly updates: boolean;
   readonly deviceClock?: number;
   readonly pipeline?: true;
   readonly app: AppName;
@@ -43,6 +51,7 @@ const EXAMPLES = `Examples:
   npm run sim -- --virtual-time --duration 1h --cuts 30  an hour with thirty breaks of the link, in seconds
   npm run sim -- --virtual-time --duration 1m --devices 500 --telemetry-interval 10s --scenario configuration
                                                          one automatic configuration for 500 devices
+  npm run sim -- --scenario root-migration               a hundred devices whose hub moves to another root
 `;
 
 export function addSimCommand(program: Command, context: CliContext): void {
@@ -53,13 +62,14 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .option('--duration <time>', 'how long the devices send; the run ends when all is acknowledged (default: until Ctrl-C)', durationMs(1000, MAX_RUN_MS))
     .addOption(durationOption('--token-ttl <time>', 'life of a token, 5s to 365d', wholeSeconds(MIN_TOKEN_LIFE_SECONDS, MAX_TOKEN_LIFE_SECONDS), '60s'))
     .addOption(durationOption('--grace <time>', 'how long the hub keeps a connection after its token has ended', durationMs(0, DAY_MS), '5m'))
-    .addOption(durationOption('--telemetry-interval <time>', 'time between two messages of a device', durationMs(1, DAY_MS), '1s'))
-    .option('--devices <n>', 'how many devices', wholeNumber(1, MAX_DEVICES), 1)
+    .option('--telemetry-interval <time>', 'time between two messages of a device (default: 1s; root-migration: 5s)', durationMs(1, DAY_MS))
+    .option('--devices <n>', 'how many devices (default: 1; root-migration: 100)', wholeNumber(1, MAX_DEVICES))
     .option('--port <n>', "the hub's port, 0 for any free one", port, 18_883)
     .addOption(durationOption('--delay <time>', 'one-way delay of the link between devices and hub', durationMs(0, 60_000), '0ms'))
     .option('--seed <n>', 'makes chance repeat', wholeNumber(0, 2 ** 31 - 1))
     .option('--cuts <n>', 'break the link at so many random moments', wholeNumber(0, 10_000), 0)
-    .addOption(new Option('--scenario <name>', 'make the hub refuse renewals for a while, or configure all devices').choices(SCENARIO_NAMES))
+    .addOption(new Option('--scenario <name>', 'make the hub refuse renewals for a while, configure all devices, or move the hub to another root').choices(SCENARIO_NAMES))
+    .option('--no-updates', 'with root-migration: nobody offers new roots; the devices are lost')
     .option('--virtual-time', 'jump from event to event instead of waiting; the same seed gives the same run')
     .addOption(new Option('--bits <n>', 'the board as a 64-bit program, or as a 32-bit one as on the chip').choices(['32', '64']).default('64'))
     .option('--device-clock <date>', "what the devices' clocks show at start, such as 1970-01-01", dateMs)
@@ -72,6 +82,9 @@ export function addSimCommand(program: Command, context: CliContext): void {
 
 async function runSim(flags: SimFlags, context: CliContext): Promise<void> {
   const options = toOptions(flags);
+  if (options.noUpdates && options.scenario !== 'root-migration') {
+    throw new CliError('ERR_SCENARIO', EXIT.usage, '--no-updates belongs to the scenario root-migration', 'add --scenario root-migration, or leave it out');
+  }
   const { simulate } = await import('../simulation/simulation.ts');
   const view = flags.json === true ? jsonView(context) : linesView(context, options);
   const result = await simulate(options, {
@@ -99,16 +112,17 @@ function jsonView(context: CliContext): View {
 /** The connection string of the guest is shown on a terminal and nowhere else: it holds a key. */
 function linesView(context: CliContext, options: SimulationOptions): View {
   const style = makeStyle(context);
-  const renderer = new SimulationRenderer(style, options.isVirtual);
+  const renderer = new SimulationRenderer(style, options.isVirtual, options.deviceCount);
   const isForPerson = isTerminal(context) && context.stderr.isTTY === true;
   let guest: Parameters<NonNullable<View['onGuest']>>[0] | undefined;
   return {
     ...(isForPerson && { onGuest: (made) => void (guest = made) }),
     onEvent(event) {
       if (event.source === 'simulation' && event.body.event === 'started') return sayLine(context, formatBanner(event.body, options, guest, style));
-      if (event.source === 'simulation' && event.body.event === 'summary') return printLine(context, formatSummary(event.body, style));
-      const line = renderer.render(event);
+      const isSummary = event.source === 'simulation' && event.body.event === 'summary';
+      const line = isSummary ? renderer.finish() : renderer.render(event);
       if (line !== undefined) printLine(context, line);
+      if (isSummary) printLine(context, formatSummary(event.body, style));
     },
   };
 }
@@ -118,23 +132,26 @@ function exitCodeFor({ ending, summary }: SimulationResult): ExitCode {
   return EXIT_OF_ENDING[ending];
 }
 
-const isClean = ({ sent, acked, lost }: SummaryEvent): boolean => lost === 0 && acked === sent;
+const isClean = ({ sent, acked, lost, stranded = 0 }: SummaryEvent): boolean => lost === 0 && acked === sent && stranded === 0;
 
 function toOptions(flags: SimFlags): SimulationOptions {
+  const isMigration = flags.scenario === 'root-migration';
   return {
-    durationMs: flags.duration,
+    durationMs: flags.duration ?? (isMigration ? MIGRATION_MS : undefined),
     tokenLifeSeconds: flags.tokenTtl,
     graceMs: flags.grace,
-    telemetryIntervalMs: flags.telemetryInterval,
-    deviceCount: flags.devices,
+    telemetryIntervalMs: flags.telemetryInterval ?? (isMigration ? MIGRATION_INTERVAL_MS : DEFAULT_INTERVAL_MS),
+    deviceCount: flags.devices ?? (isMigration ? MIGRATION_DEVICES : 1),
     port: flags.port,
     delayMs: flags.delay,
     seed: flags.seed,
-    isVirtual: flags.virtualTime === true,
+    // A hub that moves and devices without a network: both are of virtual time.
+    isVirtual: flags.virtualTime === true || isMigration,
     bits: flags.bits === '32' ? 32 : 64,
     keepFolder: flags.keep,
     cutCount: flags.cuts,
     scenario: flags.scenario,
+    noUpdates: !flags.updates,
     deviceClockMs: flags.deviceClock,
     pipeline: flags.pipeline === true,
     // Only a thermostat has something to configure.

@@ -25,6 +25,7 @@ interface DeviceRecord {
   readonly tokens: Set<string>;
   readonly openConnections: Set<number>;
   lastNewMs: number | undefined;
+  received: number;
 }
 
 /** Counts a run out of the hub's events, and out of nothing else. */
@@ -74,6 +75,16 @@ export class Ledger {
     };
   }
 
+  /** Distinct messages of one device. */
+  receivedOf(deviceId: string): number {
+    return this.#devices.get(deviceId)?.received ?? 0;
+  }
+
+  /** Whether a connection of the device is open. */
+  isConnected(deviceId: string): boolean {
+    return (this.#devices.get(deviceId)?.openConnections.size ?? 0) > 0;
+  }
+
   #countConnect(event: Extract<HubEvent, { event: 'connected' }>): void {
     const record = this.#recordOf(event);
     this.#connects += 1;
@@ -92,6 +103,7 @@ export class Ledger {
       return;
     }
     this.#received += 1;
+    record.received += 1;
     if (record.lastNewMs !== undefined) this.#maxGapMs = Math.max(this.#maxGapMs, event.monotonicMs - record.lastNewMs);
     record.lastNewMs = event.monotonicMs;
   }
@@ -100,7 +112,7 @@ export class Ledger {
     const clientId = formatClientId(event);
     let record = this.#devices.get(clientId);
     if (record === undefined) {
-      record = { ids: new SeenIds(), tokens: new Set(), openConnections: new Set(), lastNewMs: undefined };
+      record = { ids: new SeenIds(), tokens: new Set(), openConnections: new Set(), lastNewMs: undefined, received: 0 };
       this.#devices.set(clientId, record);
     }
     return record;

@@ -33,7 +33,30 @@ export interface DeviceSetup {
   readonly date?: string | undefined;
   /** Which sample application; `load` sends numbered messages. */
   readonly app?: AppName | undefined;
+  /** How new roots come; without it they do not. */
+  readonly updates?: UpdateSetup | undefined;
   readonly credential: DeviceCredential;
+}
+
+/** Who may give a device new roots, and where it asks for them when it can no longer verify its hub. */
+export interface UpdateSetup {
+  /** x and y of each P-256 key, one behind another. */
+  readonly keys: Uint8Array;
+  /** How many of them must sign. */
+  readonly threshold: number;
+  /** Of the roots that the device begins with; 1 when not given. */
+  readonly version?: number | undefined;
+  /** `host` or `host:port`. */
+  readonly recoveryHosts?: readonly string[] | undefined;
+  readonly recovery?: RecoverySetup | undefined;
+}
+
+/** When recovery begins; the firmware's defaults are for the field (firmware/agent/roots/recovery.ts). */
+export interface RecoverySetup {
+  readonly failures: number;
+  readonly overMs: number;
+  /** Between two tries, at first. */
+  readonly pauseMs: number;
 }
 
 export type DeviceCredential =
@@ -75,9 +98,16 @@ export function deviceSettings(setup: Omit<DeviceSetup, 'credential'> & Partial<
     date: setup.date,
     skn: credential?.type === 'key' ? credential.policyName : undefined,
     token: credential?.type === 'token' ? credential.token : undefined,
+    rneed: setup.updates?.threshold,
+    rversion: setup.updates?.version,
+    recovery: setup.updates?.recoveryHosts?.join(),
+    rfails: setup.updates?.recovery?.failures,
+    rover: setup.updates?.recovery?.overMs,
+    rpause: setup.updates?.recovery?.pauseMs,
   };
   const values: Record<string, string | Uint8Array> = {};
   for (const [key, value] of Object.entries(texts)) if (value !== undefined) values[key] = String(value);
   for (const [index, root] of setup.roots.entries()) values[`root${index}`] = root;
+  if (setup.updates !== undefined) values['rkeys'] = setup.updates.keys;
   return values;
 }

@@ -33,6 +33,12 @@ export interface SummaryEvent {
   readonly connects: number;
   readonly maxGapMs: number;
   readonly oldClosedBeforeNew: number;
+  /** The rest is of the scenario `root-migration`, where `lost` is of devices that were never away. Devices that are connected at the end… */
+  readonly online?: number;
+  /** …those of them that had lost their way to the hub, those that went back to their old roots, and all that are not connected. */
+  readonly recovered?: number;
+  readonly rolledBack?: number;
+  readonly stranded?: number;
 }
 
 type Sourced =
@@ -43,7 +49,7 @@ type Sourced =
   | { readonly source: 'board'; readonly device: string; readonly body: BoardEndedEvent | { readonly event: 'restarting' } }
   | { readonly source: 'hub'; readonly body: HubEvent }
   | { readonly source: 'link'; readonly body: { readonly event: 'cut'; readonly connections: number; readonly number: number; readonly of: number } }
-  | { readonly source: 'scenario'; readonly body: { readonly event: 'began' | 'ended'; readonly name: ScenarioName; readonly text: string } };
+  | { readonly source: 'scenario'; readonly body: { readonly event: 'began' | 'step' | 'ended'; readonly name: ScenarioName; readonly text: string } };
 
 export interface StoppingEvent {
   readonly event: 'stopping';

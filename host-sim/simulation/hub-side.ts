@@ -107,7 +107,7 @@ export function virtualServices(side: HubSide, pki: LocalPki, clock: Clock): Vir
     [endpoint(VIRTUAL_HUB), (socket) => void servers.hub.emit('connection', socket)],
     [endpoint(VIRTUAL_DATE), (socket) => void servers.date.emit('connection', socket)],
   ]);
-  const names = new Map([[HUB_NAME, VIRTUAL_HUB.address], ['localhost', VIRTUAL_DATE.address]]);
+  const names = new Map<string, string>([[HUB_NAME, VIRTUAL_HUB.address], ['localhost', VIRTUAL_DATE.address]]);
   return {
     places: { hub: VIRTUAL_HUB, date: VIRTUAL_DATE, ntp },
     services: { tcp, udp: new Map(ntp.map((place) => [endpoint(place), (query) => answerNtp(query, clock)])), names },

@@ -20,6 +20,8 @@ export interface SimulationOptions {
   /** Breaks of the link at random moments of the run. */
   readonly cutCount: number;
   readonly scenario: ScenarioName | undefined;
+  /** Of the scenario `root-migration`: nobody offers or serves a bundle, so that devices are lost. */
+  readonly noUpdates: boolean;
   /** What the boards' clocks show at start, milliseconds since 1970; `undefined`: the right time. */
   readonly deviceClockMs: number | undefined;
   /** Send QoS 1 messages behind the CONNECT of a renewal. */
@@ -28,8 +30,8 @@ export interface SimulationOptions {
   readonly app: AppName;
 }
 
-/** Refused renewals, by their cause; and one configuration for all devices. */
-export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock', 'configuration'] as const;
+/** Refused renewals, by their cause; one configuration for all devices; a hub that moves to another root. */
+export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock', 'configuration', 'root-migration'] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 

@@ -31,6 +31,7 @@ export async function runVirtual(plan: RunPlan, clock: VirtualClock, network: Vi
     if (plan.devices.length >= FLEET_DEVICES) setPriority(board.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     const handle = time.addBoard(board.channel, {
       onLine: (text) => record.takeText(text),
+      ...(device.cable !== undefined && { cable: device.cable }),
       ...(plan.deviceClockMs !== undefined && { wallMs: plan.deviceClockMs }),
     });
     return { device, board, handle, count, startMs: clock.monotonicMs() };

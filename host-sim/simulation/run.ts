@@ -1,3 +1,4 @@
+import type { Cable } from '../time/cable.ts';
 import type { BuiltFirmware } from './firmware.ts';
 import type { DeviceRecord } from './board-events.ts';
 
@@ -15,6 +16,8 @@ export interface DevicePlan {
   readonly record: DeviceRecord;
   readonly folder: string;
   readonly seed: number | undefined;
+  /** Its network cable, in virtual time. */
+  readonly cable?: Cable;
 }
 
 /** What a runner, real or virtual, needs. */

@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkMachineClock } from '../hub/machine-clock.ts';
+import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { encodeKey, generateKeyPair, type KeyPair } from '../hub/access/symmetric-key.ts';
+import { Cable } from '../time/cable.ts';
 import { seededRandom } from '../time/seeded-random.ts';
 import { DeviceRecord } from './board-events.ts';
 import { writeDeviceFolder } from './device-folder.ts';
@@ -15,7 +17,9 @@ import { openLocalPki, type LocalPki } from './local-pki.ts';
 import type { SimulationOptions } from './options.ts';
 import type { DevicePlan, RunEnding } from './run.ts';
 import { RunControl } from './run-control.ts';
-import { planCuts, planScenario } from './scenarios.ts';
+import { openMigrationOwner, type MigrationOwner } from './migration-owner.ts';
+import { MIN_MIGRATION_DEVICES, RootMigration } from './root-migration.ts';
+import { DEFAULT_RUN_MS, planCuts, planScenario, type Plan } from './scenarios.ts';
 import { chooseClock, openWorld, type World } from './world.ts';
 
 /** Of virtual runs without a seed: they repeat all the same. */
@@ -52,12 +56,16 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
   let startMs = Infinity;
   let isOver = false;
   const tellHost: Tell = (event) => host.onEvent({ ...event, sinceStartMs: Math.max(0, clock.monotonicMs() - startMs) } as SimulationEvent);
+  let migration: RootMigration | undefined;
   const tell: Tell = (event) => {
-    if (!isOver) tellHost(event);
+    if (isOver) return;
+    tellHost(event);
+    migration?.observe(event);
   };
   if (!options.isVirtual) checkMachineClock(clock.now());
   const side = createHubSide(clock, options.graceMs, (body) => tell({ source: 'hub', body }));
   const pki = await openLocalPki(SERVER_NAMES, clock.now(), options.isVirtual ? 'virtual' : 'real');
+  const owner = options.scenario === 'root-migration' ? await openMigrationOwner(pki, clock.now()) : undefined;
   const world = await openWorld(options, clock, side, pki);
   const folder = options.keepFolder ?? mkdtempSync(join(tmpdir(), 'latchkey-sim-'));
   const endings: (() => void)[] = [];
@@ -65,19 +73,25 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
     const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
     startMs = clock.monotonicMs();
     const devices = Array.from({ length: options.deviceCount }, (_, index) =>
-      makeDevice(`sim-${index + 1}`, { options, side, pki, world, folder, tell, seed: seed === undefined ? undefined : seed * SEED_STRIDE + index }),
+      makeDevice(`sim-${index + 1}`, { options, side, pki, owner, world, folder, tell, seed: seed === undefined ? undefined : seed * SEED_STRIDE + index }),
     );
     const deviceIds = devices.map(({ record }) => record.deviceId);
     if (!options.isVirtual) host.onGuest?.(addGuest(side));
     tell({ source: 'simulation', body: describeStart(options, world, pki, deviceIds, seed) });
     const plan = { clock, durationMs: options.durationMs, tell };
     if (options.cutCount > 0) endings.push(planCuts(world.link, options.cutCount, seed === undefined ? Math.random : seededRandom(seed), plan));
-    if (options.scenario !== undefined) endings.push(planScenario(options.scenario, { hub: side.hub, deviceIds, tokenLifeSeconds: options.tokenLifeSeconds }, plan));
+    if (owner !== undefined) {
+      migration = planMigration(options, { owner, side, world, devices, plan });
+      endings.push(() => migration?.close());
+    } else if (options.scenario !== undefined && options.scenario !== 'root-migration') {
+      endings.push(planScenario(options.scenario, { hub: side.hub, deviceIds, tokenLifeSeconds: options.tokenLifeSeconds }, plan));
+    }
     const control = new RunControl({ ...plan, interrupted: host.interrupted });
     endings.push(() => control.close());
     await world.run({ devices, firmware, deviceClockMs: options.deviceClockMs, stop: control.stop });
     const records = devices.map(({ record }) => record);
-    const summary = summarize(side, records);
+    const counts = migration?.counts();
+    const summary = { ...summarize(side, records), ...(counts !== undefined && { ...counts, stranded: devices.length - counts.online }) };
     // The summary is the last word: what the hub says while it closes is not told.
     isOver = true;
     tellHost({ source: 'simulation', body: summary });
@@ -93,6 +107,7 @@ interface DeviceMaking {
   readonly options: SimulationOptions;
   readonly side: HubSide;
   readonly pki: LocalPki;
+  readonly owner: MigrationOwner | undefined;
   readonly world: World;
   readonly folder: string;
   readonly tell: Tell;
@@ -100,7 +115,7 @@ interface DeviceMaking {
 }
 
 /** Registers one device at the hub and writes its folder. */
-function makeDevice(deviceId: string, { options, side, pki, world, folder, tell, seed }: DeviceMaking): DevicePlan {
+function makeDevice(deviceId: string, { options, side, pki, owner, world, folder, tell, seed }: DeviceMaking): DevicePlan {
   const keys = options.isVirtual ? repeatableKeys(deviceId, seed) : generateKeyPair();
   side.hub.registry.add({ deviceId }, { keys });
   const deviceFolder = join(folder, deviceId);
@@ -114,11 +129,30 @@ function makeDevice(deviceId: string, { options, side, pki, world, folder, tell,
     durationMs: options.durationMs ?? 0,
     pipeline: options.pipeline,
     app: options.app,
+    updates: owner?.updates,
     ntp: world.places.ntp.map(formatPlace),
     date: `localhost:${world.places.date.port}`,
     credential: { type: 'key', keyBase64: encodeKey(keys.primary) },
   });
-  return { record: new DeviceRecord(deviceId, tell), folder: deviceFolder, seed };
+  return { record: new DeviceRecord(deviceId, tell), folder: deviceFolder, seed, cable: new Cable() };
+}
+
+interface MigrationPlanning {
+  readonly owner: MigrationOwner;
+  readonly side: HubSide;
+  readonly world: World;
+  readonly devices: readonly DevicePlan[];
+  readonly plan: Plan;
+}
+
+/** @throws ERR_SCENARIO in real time, or with too few devices */
+function planMigration({ noUpdates, deviceCount }: SimulationOptions, { owner, side, world, devices, plan }: MigrationPlanning): RootMigration {
+  const { site } = world;
+  if (site === undefined || deviceCount < MIN_MIGRATION_DEVICES) {
+    throw new CliError('ERR_SCENARIO', EXIT.usage, `root-migration runs in virtual time, with ${MIN_MIGRATION_DEVICES} devices at least`, 'give --virtual-time and --devices 100');
+  }
+  const members = devices.map(({ record, cable = new Cable() }) => ({ deviceId: record.deviceId, cable, sentCount: () => record.counts.sent }));
+  return new RootMigration({ side, site, owner, noUpdates, devices: members }, { ...plan, durationMs: plan.durationMs ?? DEFAULT_RUN_MS });
 }
 
 /** In virtual time even the keys repeat, so that the whole log does; they open nothing but this run's hub. */

@@ -4,7 +4,7 @@ import { realClock } from '../time/real-clock.ts';
 import { openTcpProxy } from '../time/tcp-proxy.ts';
 import { VirtualClock } from '../time/virtual-clock.ts';
 import { VirtualNetwork } from '../time/virtual-network.ts';
-import { HUB_NAME, openServices, virtualServices, type HubPlaces, type HubSide, type Place } from './hub-side.ts';
+import { HUB_NAME, openServices, virtualServices, type HubPlaces, type HubSide, type Place, type VirtualSite } from './hub-side.ts';
 import type { LocalPki } from './local-pki.ts';
 import type { SimulationOptions } from './options.ts';
 import type { RunPlan } from './run.ts';
@@ -20,6 +20,8 @@ export interface World {
   /** Where the devices find the hub. */
   readonly deviceDoor: Place;
   readonly link: Link;
+  /** What may change while boards run; `undefined` in real time. */
+  readonly site: VirtualSite | undefined;
   run(plan: RunPlan): Promise<void>;
   close(): Promise<void>;
 }
@@ -42,6 +44,7 @@ async function openRealWorld(options: SimulationOptions, link: Link, side: HubSi
     places: services,
     deviceDoor: proxy ?? services.hub,
     link,
+    site: undefined,
     run: (plan) => runReal(plan, { [HUB_NAME]: services.hub.address, localhost: services.date.address }),
     async close() {
       await proxy?.close();
@@ -51,7 +54,8 @@ async function openRealWorld(options: SimulationOptions, link: Link, side: HubSi
 }
 
 function openVirtualWorld(link: Link, clock: VirtualClock, side: HubSide, pki: LocalPki): World {
-  const { services, places } = virtualServices(side, pki, clock);
-  const network = new VirtualNetwork(link, services);
-  return { places, deviceDoor: places.hub, link, run: (plan) => runVirtual(plan, clock, network), close: () => side.hub.close() };
+  const site = virtualServices(side, pki, clock);
+  const { places } = site;
+  const network = new VirtualNetwork(link, site.services);
+  return { places, deviceDoor: places.hub, link, site, run: (plan) => runVirtual(plan, clock, network), close: () => side.hub.close() };
 }

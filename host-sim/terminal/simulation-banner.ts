@@ -34,10 +34,17 @@ export function formatBanner(
   return [style.bold(`Latchkey simulator, ${time}${seed}: ${ending}`), ...rows.map(([name, value]) => `  ${style.cyan(name.padEnd(8))}${value}`), ''].join('\n');
 }
 
+/** Of the scenario `root-migration`. */
+function formatMigration({ online, recovered, rolledBack, stranded, lost }: SummaryEvent, style: Style): string {
+  if (online === undefined) return '';
+  const line = `online ${online}, recovered ${recovered}, rolledBack ${rolledBack}, lost ${lost}${stranded === 0 ? '' : `; stranded ${stranded}`}`;
+  return `\n${stranded === 0 && lost === 0 ? style.green(line) : style.red(line)}`;
+}
+
 /** What a run came to, for people. */
 export function formatSummary(summary: SummaryEvent, style: Style): string {
   const isClean = summary.lost === 0 && summary.acked === summary.sent;
   const messages = `sent ${summary.sent}, acknowledged ${summary.acked}, received ${summary.received}, lost ${summary.lost}, duplicated ${summary.duplicated}`;
   const connections = `connects ${summary.connects}, renewals ${summary.renewals}, old closed before new ${summary.oldClosedBeforeNew}, longest gap ${formatDuration(summary.maxGapMs)}`;
-  return `\n${isClean ? style.green(messages) : style.red(messages)}\n${connections}`;
+  return `\n${isClean ? style.green(messages) : style.red(messages)}\n${connections}${formatMigration(summary, style)}`;
 }

@@ -3,6 +3,8 @@ import type { SimulationEvent } from '../simulation/events.ts';
 import { GUEST_DEVICE_ID } from '../simulation/guest.ts';
 import type { Style } from './cli-context.ts';
 import { formatDuration } from './duration.ts';
+import { FLEET_DEVICES, FleetLines } from './fleet-lines.ts';
+import { describeRootsEvent } from './roots-text.ts';
 
 /** Lines about telemetry come at most this often, in real and in virtual time. */
 const TELEMETRY_EVERY_MS = { real: 1000, virtual: 60_000 } as const;
@@ -13,24 +15,42 @@ const HIDDEN_FIELDS = new Set(['event', 'at', 'monotonicMs', 'device', 'source']
 type Fields = Readonly<Record<string, unknown>>;
 type EventOf<Source extends SimulationEvent['source']> = Extract<SimulationEvent, { source: Source }>;
 
-/** Draws the event stream of a run for people: one line an event, telemetry gathered. */
+/** Draws the event stream of a run for people: one line an event, telemetry gathered, and what the devices of a fleet say alike. */
 export class SimulationRenderer {
   readonly #style: Style;
   readonly #everyMs: number;
   readonly #counts = new Map<string, { readonly sent: number; readonly acked: number }>();
+  readonly #fleet: FleetLines | undefined;
   #telemetryShownMs = -Infinity;
 
-  constructor(style: Style, isVirtual: boolean) {
+  constructor(style: Style, isVirtual: boolean, deviceCount = 1) {
     this.#style = style;
+    this.#fleet = deviceCount >= FLEET_DEVICES ? new FleetLines() : undefined;
     this.#everyMs = isVirtual ? TELEMETRY_EVERY_MS.virtual : TELEMETRY_EVERY_MS.real;
   }
 
-  /** The line of an event; `undefined` for what is not shown. */
+  /** The line of an event, below those of what was gathered before; `undefined` for what is not shown. */
   render(event: SimulationEvent): string | undefined {
-    const text = this.#describe(event);
-    if (text === undefined) return undefined;
-    const who = 'device' in event ? event.device : event.source;
-    return `${this.#style.dim(formatMoment(event.sinceStartMs))}  ${who.padEnd(8)}  ${text}`;
+    const isGathered = this.#fleet?.take(event) === true;
+    const text = isGathered ? undefined : this.#describe(event);
+    const own = text === undefined ? [] : [this.#line(event.sinceStartMs, 'device' in event ? event.device : event.source, text)];
+    const isFlushed = own.length > 0 || this.#fleet?.isDue(event.sinceStartMs) === true;
+    const lines = [...(isFlushed ? this.#gathered() : []), ...own];
+    return lines.length === 0 ? undefined : lines.join('\n');
+  }
+
+  /** What is still gathered at the end. */
+  finish(): string | undefined {
+    const lines = this.#gathered();
+    return lines.length === 0 ? undefined : lines.join('\n');
+  }
+
+  #gathered(): readonly string[] {
+    return (this.#fleet?.flush() ?? []).map(({ sinceStartMs, who, text }) => this.#line(sinceStartMs, who, text));
+  }
+
+  #line(sinceStartMs: number, who: string, text: string): string {
+    return `${this.#style.dim(formatMoment(sinceStartMs))}  ${who.padEnd(8)}  ${text}`;
   }
 
   #describe(event: SimulationEvent): string | undefined {
@@ -44,7 +64,7 @@ export class SimulationRenderer {
       case 'link':
         return this.#style.yellow(`cut ${event.body.number} of ${event.body.of}: ${count(event.body.connections, 'connection')} broken`);
       case 'scenario':
-        return this.#style.yellow(`${event.body.name} ${event.body.event}: ${event.body.text}`);
+        return this.#style.yellow(`${event.body.name}${event.body.event === 'step' ? '' : ` ${event.body.event}`}: ${event.body.text}`);
       case 'simulation':
         return event.body.event === 'stopping' ? this.#style.yellow(STOPPING[event.body.reason]) : undefined;
     }
@@ -74,14 +94,20 @@ export class SimulationRenderer {
         return fields['code'] === 'STOPPED' ? 'disconnected' : yellow(`connection lost: ${fields['code']}`);
       case 'telemetry':
       case 'done':
-        return this.#describeTelemetry(device, fields, body.event === 'done', sinceStartMs);
+        return this.#describeTelemetry(device, fields, body.event === 'done' && this.#fleet === undefined, sinceStartMs);
       case 'error':
         return red(`error: ${fields['message'] ?? ''} (${fields['code']})`);
       case 'report':
         return undefined;
       default:
-        return `${body.event}${listFields(fields)}`;
+        return this.#describeRoots(body.event, fields) ?? `${body.event}${listFields(fields)}`;
     }
+  }
+
+  #describeRoots(event: string, fields: Fields): string | undefined {
+    const line = describeRootsEvent(event, fields);
+    if (line === undefined) return undefined;
+    return { good: this.#style.green, warning: this.#style.yellow, bad: this.#style.red }[line.tone](printable(line.text));
   }
 
   /** The counts of all devices in one line, since devices may be many. */

@@ -1,4 +1,5 @@
 import type { BoardFrame, HostFrame } from '../board/driver-frames.ts';
+import { Cable } from './cable.ts';
 import type { Link, LinkConnection, LinkEnd } from './link.ts';
 import { VirtualSocket } from './virtual-socket.ts';
 
@@ -39,8 +40,8 @@ export class VirtualNetwork {
   }
 
   /** A board's network interface. */
-  attach(post: PostFrame): BoardSockets {
-    return new BoardSockets(this, this.#link, this.#services, post);
+  attach(post: PostFrame, cable: Cable = new Cable()): BoardSockets {
+    return new BoardSockets(this, this.#link, this.#services, post, cable);
   }
 
   /** @internal */
@@ -62,14 +63,19 @@ export class BoardSockets {
   readonly #link: Link;
   readonly #services: VirtualServices;
   readonly #post: PostFrame;
+  readonly #cable: Cable;
   readonly #connections = new Map<number, LinkConnection>();
   readonly #udpOpen = new Set<number>();
 
-  constructor(network: VirtualNetwork, link: Link, services: VirtualServices, post: PostFrame) {
+  constructor(network: VirtualNetwork, link: Link, services: VirtualServices, post: PostFrame, cable: Cable) {
     this.#network = network;
     this.#link = link;
     this.#services = services;
     this.#post = post;
+    this.#cable = cable;
+    cable.onPull(() => {
+      for (const connection of [...this.#connections.values()]) connection.cut();
+    });
   }
 
   /** Frames that are not about the network are left alone. */
@@ -103,7 +109,7 @@ export class BoardSockets {
   }
 
   #open(id: number, endpoint: Endpoint, address: string): void {
-    const accept = this.#services.tcp.get(endpoint);
+    const accept = this.#cable.isPlugged ? this.#services.tcp.get(endpoint) : undefined;
     let socket: VirtualSocket | undefined;
     const isOpen = (): boolean => this.#connections.get(id) === connection;
     const post = (frame: HostFrame): void => {
@@ -143,11 +149,11 @@ export class BoardSockets {
     this.#udpOpen.add(id);
     const { clock, delayMs } = this.#link;
     const answer = this.#services.udp.get(endpoint);
-    if (answer === undefined || this.#link.isPaused) return;
+    if (answer === undefined || this.#link.isPaused || !this.#cable.isPlugged) return;
     clock.setTimer(delayMs, () => {
       this.#network.moved();
       const bytes = answer(request.bytes);
-      if (bytes === undefined || this.#link.isPaused) return;
+      if (bytes === undefined || this.#link.isPaused || !this.#cable.isPlugged) return;
       clock.setTimer(delayMs, () => {
         if (this.#udpOpen.has(id)) this.#post({ type: 'udp-data', id, address: request.address, port: request.port, bytes });
       });
@@ -155,7 +161,7 @@ export class BoardSockets {
   }
 
   #resolve(id: number, name: string): void {
-    const address = this.#services.names.get(name) ?? '';
+    const address = (this.#cable.isPlugged ? this.#services.names.get(name) : undefined) ?? '';
     const { clock, delayMs } = this.#link;
     clock.setTimer(2 * delayMs, () => this.#post({ type: 'resolved', id, address }));
   }

@@ -1,4 +1,5 @@
 import type { BoardFrame } from '../board/driver-frames.ts';
+import type { Cable } from './cable.ts';
 import { LockstepBoard, type BoardChannel } from './lockstep-board.ts';
 import { settle } from './settle.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -15,6 +16,8 @@ export interface DrivenBoardOptions {
   readonly onClosed?: (error: Error | undefined) => void;
   /** What the board's clock shows at monotonic 0, when it is not the right time. */
   readonly wallMs?: number;
+  /** Its network cable; one that is never pulled, when not given. */
+  readonly cable?: Cable;
   /** Any other frame that is neither line nor network, the answer to `dump`. */
   readonly onFrame?: (frame: BoardFrame) => void;
 }
@@ -50,7 +53,7 @@ export class VirtualTime {
   /** Puts a board that waits for its `start` under this driver. */
   addBoard(channel: BoardChannel, options: DrivenBoardOptions = {}): BoardHandle {
     const board = new LockstepBoard(channel, options.wallMs ?? this.#clock.now() - this.#clock.monotonicMs());
-    const sockets = this.#network.attach((frame) => board.post(frame));
+    const sockets = this.#network.attach((frame) => board.post(frame), options.cable);
     const seat: Seat = { ...options, board, sockets };
     board.onStray = (frame) => this.#take(seat, frame);
     this.#seats.push(seat);

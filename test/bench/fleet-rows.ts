@@ -20,7 +20,7 @@ export async function measureFleet({ devices }: { readonly devices: number }): P
   const { summary } = await simulate(
     {
       durationMs: DURATION_MS, tokenLifeSeconds: 3600, graceMs: 0, telemetryIntervalMs: 10_000, deviceCount: devices, port: 0, delayMs: 50, seed: 1, isVirtual: true, bits: 64,
-      keepFolder: undefined, cutCount: 0, scenario: 'configuration', deviceClockMs: undefined, pipeline: false, app: 'thermostat',
+      keepFolder: undefined, cutCount: 0, scenario: 'configuration', deviceClockMs: undefined, pipeline: false, app: 'thermostat', noUpdates: false,
     },
     { onEvent, onProgress: () => {}, interrupted: new AbortController().signal },
   );

@@ -20,6 +20,7 @@ export const VIRTUAL_RUN: SimulationOptions = {
   deviceClockMs: undefined,
   pipeline: false,
   app: 'load',
+  noUpdates: false,
 };
 
 export interface WatchedRun extends SimulationResult {

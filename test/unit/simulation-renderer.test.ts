@@ -26,6 +26,13 @@ test.each<[SimulationEvent, string | undefined]>([
   [device('disconnected', { code: 'STOPPED' }), 'disconnected'],
   [device('error', { code: 'ERR_CONFIG', message: 'settings: hub is missing' }), 'error: settings: hub is missing (ERR_CONFIG)'],
   [device('report', { slots: 1 }), undefined],
+  [device('roots-committed', { version: 2, phase: 'trial', clockChecked: true }), 'took version 2 of the roots: on trial'],
+  [device('roots-committed', { version: 2, phase: 'inner', clockChecked: true }), 'took version 2 of the roots, a link to the next one'],
+  [device('roots-passed', { version: 2 }), 'version 2 of the roots reaches the hub: kept'],
+  [device('roots-rolled-back', { version: 2 }), 'version 2 of the roots does not reach the hub: back to the roots before'],
+  [device('roots-recovery', { host: 'h', version: 2, code: 'OK' }), 'found version 2 of the roots at h'],
+  [device('roots-recovery', { host: 'h\u001b', version: 3, code: 'ERR_FETCH_NOT_FOUND' }), 'asked h? for version 3 of the roots: ERR_FETCH_NOT_FOUND'],
+  [device('roots-refused', { version: 2, code: 'ERR_BUNDLE_REPLAY' }), 'refused a bundle of roots: ERR_BUNDLE_REPLAY'],
   [device('something-new', { a: 1, b: { c: true } }), 'something-new a=1 b={"c":true}'],
   [device('hostile', { topic: 'x\u001b[2Jy\u009b' }), 'hostile topic=x?[2Jy?'],
   [{ source: 'link', body: { event: 'cut', connections: 1, number: 2, of: 30 }, sinceStartMs: 0 }, 'cut 2 of 30: 1 connection broken'],
@@ -62,4 +69,21 @@ test('a message at the hub is counted and not told as JSON, and no line holds a 
   expect(toJsonLine({ source: 'hub', sinceStartMs: 17.5, body: { event: 'evicted', ...at, connection: 1, deviceId: 'd', code: 400027, by: 2 } })).toEqual({
     event: 'evicted', source: 'hub', sinceStartMs: 18, at: 1_700_000_000_000, connection: 1, deviceId: 'd', code: 400027, by: 2,
   });
+});
+
+test('of a fleet, what devices say alike is one line with their number, before what comes next', () => {
+  const renderer = new SimulationRenderer(PLAIN, true, 100);
+  const of = (index: number, event: string, fields: Readonly<Record<string, unknown>> = {}): SimulationEvent => ({ source: 'device', device: `sim-${index}`, body: { event, ...fields }, sinceStartMs: 1000 + index });
+  for (let index = 1; index <= 20; index++) expect(renderer.render(of(index, 'connected', { tokenSeconds: 60 }))).toBeUndefined();
+  expect(renderer.render(of(3, 'clock', { level: 'network' }))).toBeUndefined();
+  expect(renderer.render(of(7, 'roots-passed', { version: 2 }))).toBeUndefined();
+  const step: SimulationEvent = { source: 'scenario', body: { event: 'step', name: 'root-migration', text: 'the hub moves' }, sinceStartMs: 2000 };
+  expect(renderer.render(step)?.split('\n')).toEqual([
+    '    1.0s  fleet     20 devices: connected',
+    '    1.0s  sim-7     version 2 of the roots reaches the hub: kept',
+    '    2.0s  scenario  root-migration: the hub moves',
+  ]);
+  expect(renderer.render(of(1, 'renewed', { leftMs: 1 }))).toBeUndefined();
+  expect(renderer.finish()).toBe('    1.0s  sim-1     token renewed');
+  expect(renderer.finish()).toBeUndefined();
 });
