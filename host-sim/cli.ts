@@ -1,11 +1,16 @@
 import { Command, CommanderError } from 'commander';
+import { addCloudToDeviceCommands } from './commands/c2d.ts';
 import { addDeviceCommand } from './commands/device.ts';
 import { addFirmwareCommands } from './commands/firmware.ts';
 import { addFlashCommand } from './commands/flash.ts';
 import { addHubCommand } from './commands/hub.ts';
+import { addInvokeMethodCommand } from './commands/invoke-method.ts';
+import { addMonitorCommand } from './commands/monitor.ts';
 import { addProvisionCommand } from './commands/provision.ts';
+import { addRootsCommands } from './commands/roots.ts';
 import { addSimCommand } from './commands/sim.ts';
 import { addTokenCommands } from './commands/token.ts';
+import { addTwinCommands } from './commands/twin.ts';
 import { killRunningBoards } from './simulation/running-boards.ts';
 import { makeStyle, sayLine, type CliContext } from './terminal/cli-context.ts';
 import { describeError, EXIT, exitCodeOf } from './terminal/cli-error.ts';
@@ -14,7 +19,11 @@ import { openProcessContext } from './terminal/process-context.ts';
 /** Adds one command to the program; every file in commands/ exports one of these. */
 export type AddCommand = (program: Command, context: CliContext) => void;
 
-const COMMANDS: readonly AddCommand[] = [addSimCommand, addHubCommand, addDeviceCommand, addFirmwareCommands, addProvisionCommand, addFlashCommand, addTokenCommands];
+const COMMANDS: readonly AddCommand[] = [
+  addSimCommand, addHubCommand,
+  addDeviceCommand, addTwinCommands, addInvokeMethodCommand, addCloudToDeviceCommands, addMonitorCommand,
+  addFirmwareCommands, addProvisionCommand, addFlashCommand, addRootsCommands, addTokenCommands,
+];
 
 /** The `latchkey` program. `args` are those behind the program's name. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {

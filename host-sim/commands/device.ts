@@ -1,127 +1,27 @@
-import { Option, type Command } from 'commander';
-import type { DeviceRunOptions } from '../simulation/device-run.ts';
-import { toJsonLine, type SimulationEvent } from '../simulation/events.ts';
-import { APP_NAMES, type AppName } from '../simulation/options.ts';
-import { makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
-import { EXIT_OF_ENDING } from '../terminal/cli-error.ts';
-import { maskConnectionString, requireDevice, type DeviceConnectionString } from '../terminal/connection-string.ts';
-import { readConnectionString } from '../terminal/connection-string-source.ts';
-import { durationMs, durationOption, hostAndPort, repeated, wholeNumber, wholeSeconds, type HostAndPort } from '../terminal/option-values.ts';
-import { readRoots } from '../terminal/root-files.ts';
-import { SimulationRenderer } from '../terminal/simulation-renderer.ts';
-
-const DAY_MS = 24 * 3600 * 1000;
-const MQTT_TLS_PORT = 8883;
-const HTTPS_PORT = 443;
-const NTP_PORT = 123;
-const ENVIRONMENT_NAME = 'IOTHUB_DEVICE_CONNECTION_STRING';
-/** Asked when the hub is Azure's; two, run by different people. */
-const PUBLIC_NTP: readonly HostAndPort[] = [{ host: 'pool.ntp.org', port: NTP_PORT }, { host: 'time.windows.com', port: NTP_PORT }];
-
-interface DeviceFlags {
-  readonly connectionString?: string;
-  readonly connectionStringFile?: string;
-  readonly hubAddress?: HostAndPort;
-  readonly root?: readonly string[];
-  readonly tokenTtl: number;
-  readonly telemetryInterval: number;
-  readonly duration?: number;
-  readonly qos: '0' | '1';
-  readonly size: number;
-  readonly ntp?: readonly HostAndPort[];
-  readonly date?: HostAndPort;
-  readonly bits: '32' | '64';
-  readonly keep?: string;
-  readonly pipeline?: true;
-  readonly app: AppName;
-  readonly json?: true;
-}
+import type { Command } from 'commander';
+import type { CliContext } from '../terminal/cli-context.ts';
+import { addDeviceCreateCommand } from './device-create.ts';
+import { addDeviceDeleteCommand } from './device-delete.ts';
+import { addDeviceListCommand } from './device-list.ts';
+import { addDeviceRunCommand } from './device-run.ts';
+import { addDeviceShowCommand } from './device-show.ts';
 
 const EXAMPLES = `Examples:
-  export ${ENVIRONMENT_NAME}='HostName=…;DeviceId=…;SharedAccessKey=…'
-  npm run latchkey -- device                                    against Azure IoT Hub
-  npm run latchkey -- device --connection-string-file dev1.txt --duration 5m
-  npm run latchkey -- device --root root.pem                    a local hub, by GatewayHostName in the connection string
+  npm run latchkey -- device                                    runs a virtual device; "device run --help" has its options
+  npm run latchkey -- device create -d dev2                     registers a device, at the hub that runs here or in Azure
+  npm run latchkey -- device show -d dev2 --connection-string   what the device connects with
+  npm run latchkey -- device list --json | jq -r .deviceId
 `;
 
+/** `latchkey device`: the firmware as a device, and the registry in the words of `az iot hub device-identity`. */
 export function addDeviceCommand(program: Command, context: CliContext): void {
-  program
+  const device = program
     .command('device')
-    .description(`Runs a virtual device against any hub. The connection string comes from --connection-string, ${ENVIRONMENT_NAME}, --connection-string-file or stdin.`)
-    .addHelpText('before', EXAMPLES)
-    .option('--connection-string <text>', 'the device\'s connection string, "-" for stdin (a text on the command line is seen by everybody on this machine)')
-    .option('--connection-string-file <file>', 'a file that holds it')
-    .option('--hub-address <host[:port]>', 'connect there instead, for the same name in TLS and token', hostAndPort(MQTT_TLS_PORT))
-    .option('--root <file>', 'trust the certificates in this file (PEM or DER) and no others; may be repeated (default: the public roots of Azure)', repeated((text) => text))
-    .addOption(durationOption('--token-ttl <time>', 'life of a token, 5s to 365d', wholeSeconds(5, 365 * 86_400), '1h'))
-    .addOption(durationOption('--telemetry-interval <time>', 'time between two messages', durationMs(1, DAY_MS), '5s'))
-    .option('--duration <time>', 'how long the device sends (default: until Ctrl-C)', durationMs(1000, 24 * DAY_MS))
-    .addOption(new Option('--qos <n>', 'of telemetry').choices(['0', '1']).default('1'))
-    .option('--size <bytes>', 'bytes of a message', wholeNumber(16, 4096), 100)
-    .option('--ntp <host[:port]>', 'ask this time server; up to two (default: public ones, none for a local hub)', repeated(hostAndPort(NTP_PORT)))
-    .option('--date <host[:port]>', 'confirm the clock by the Date of this HTTPS server (default: the hub, none for a local hub)', hostAndPort(HTTPS_PORT))
-    .addOption(new Option('--bits <n>', 'the board as a 64-bit program, or as a 32-bit one as on the chip').choices(['32', '64']).default('64'))
-    .addOption(new Option('--app <name>', 'numbered messages, or a thermostat with twin and methods').choices([...APP_NAMES]).default('load'))
-    .option('--pipeline', 'send messages behind the CONNECT of a renewal without waiting for its answer')
-    .option('--keep <folder>', "keep the device's files there: settings, flash, key")
-    .option('--json', 'one JSON object a line on stdout')
-    .action((flags: DeviceFlags) => runDevice(flags, context));
+    .description('Runs a virtual device ("device" alone is "device run"), or creates, lists, shows and deletes the devices of a hub.')
+    .addHelpText('before', EXAMPLES);
+  addDeviceRunCommand(device, context);
+  addDeviceCreateCommand(device, context);
+  addDeviceListCommand(device, context);
+  addDeviceShowCommand(device, context);
+  addDeviceDeleteCommand(device, context);
 }
-
-async function runDevice(flags: DeviceFlags, context: CliContext): Promise<void> {
-  const { connection, source } = await readConnectionString(context, {
-    flag: flags.connectionString,
-    file: flags.connectionStringFile,
-    environmentName: ENVIRONMENT_NAME,
-  });
-  const device = requireDevice(connection, source);
-  const options = toOptions(flags, device, readRoots(flags.root));
-  sayLine(context, `latchkey: ${maskConnectionString(device)} (from ${source})`);
-  const { runSingleDevice } = await import('../simulation/device-run.ts');
-  const ending = await runSingleDevice(options, {
-    onEvent: view(flags.json === true, context),
-    onProgress: (text) => sayLine(context, `latchkey: ${text} …`),
-    interrupted: context.interrupted,
-  });
-  context.exitCode = EXIT_OF_ENDING[ending];
-}
-
-function view(isJson: boolean, context: CliContext): (event: SimulationEvent) => void {
-  const renderer = new SimulationRenderer(makeStyle(context), false);
-  return (event) => {
-    if (isJson) {
-      const line = toJsonLine(event);
-      if (line !== undefined) printJson(context, line);
-      return;
-    }
-    const line = renderer.render(event);
-    if (line !== undefined) printLine(context, line);
-  };
-}
-
-function toOptions(flags: DeviceFlags, device: DeviceConnectionString, roots: readonly Uint8Array[]): DeviceRunOptions {
-  const gateway = device.GatewayHostName === undefined ? undefined : hostAndPort(MQTT_TLS_PORT)(device.GatewayHostName);
-  const isLocal = gateway !== undefined || flags.hubAddress !== undefined;
-  const ntp = flags.ntp ?? (isLocal ? [] : PUBLIC_NTP);
-  const date = flags.date ?? (isLocal ? undefined : { host: device.HostName, port: HTTPS_PORT });
-  return {
-    connection: device,
-    gateway: gateway?.host,
-    port: flags.hubAddress?.port ?? gateway?.port ?? MQTT_TLS_PORT,
-    hubAddress: flags.hubAddress?.host,
-    roots,
-    tokenLifeSeconds: flags.tokenTtl,
-    telemetryIntervalMs: flags.telemetryInterval,
-    durationMs: flags.duration,
-    payloadBytes: flags.size,
-    qos: flags.qos === '0' ? 0 : 1,
-    pipeline: flags.pipeline === true,
-    app: flags.app,
-    ntp: ntp.map(formatHostAndPort),
-    date: date === undefined ? undefined : formatHostAndPort(date),
-    bits: flags.bits === '32' ? 32 : 64,
-    keepFolder: flags.keep,
-  };
-}
-
-const formatHostAndPort = ({ host, port }: HostAndPort): string => `${host}:${port}`;

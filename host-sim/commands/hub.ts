@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { DeniedSharedAccess } from '../hub/access/authorize.ts';
-import { generateKeyPair } from '../hub/access/symmetric-key.ts';
+import { encodeKey, generateKeyPair } from '../hub/access/symmetric-key.ts';
 import { createHub, type Hub } from '../hub/hub.ts';
 import { openHubServices, STANDARD_PORTS, type HubServices, type ServicePorts } from '../hub/hub-services.ts';
 import type { Identity } from '../hub/identity.ts';
@@ -19,6 +19,8 @@ import { EXIT } from '../terminal/cli-error.ts';
 import { tellCredentials } from '../terminal/hub-credentials.ts';
 import { jsonView, linesView } from '../terminal/hub-view.ts';
 import { durationMs, durationOption, port, repeated } from '../terminal/option-values.ts';
+import { announceHub } from '../service/hub-place.ts';
+import { formatConnectionString } from '../terminal/connection-string.ts';
 import { realClock } from '../time/real-clock.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -131,7 +133,13 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
   const names = [...new Set([flags.hubName, 'localhost', LOOPBACK, flags.address, ...(flags.san ?? [])])];
   const pki = await openLocalPki(names, realClock.now(), `hub-${names.join('+').replace(/[^A-Za-z0-9.+-]/g, '_').slice(0, 100)}`);
   const services = await openHubServices(hub, { clock: realClock, ports: choosePorts(flags), address: flags.address, tls: pki.tls });
+  let withdraw = (): void => {};
   try {
+    withdraw = announceHub(context.env, {
+      processId: process.pid, hubName: hub.hubName, address: services.mqtt.address, rootFile: pki.rootFile,
+      mqttPort: services.mqtt.port, httpsPort: services.https.port, amqpPort: services.amqp.port,
+      serviceConnectionString: ownerConnectionString(hub), adminPort: 0, adminToken: '',
+    });
     if (flags.json === true) printJson(context, { event: 'started', hubName: flags.hubName, ...formatPlaces(services), rootFile: pki.rootFile });
     else sayLine(context, describeStart(services, pki, flags, makeStyle(context)));
     if (flags.address !== LOOPBACK) sayLine(context, 'latchkey: others on the network can reach this hub');
@@ -139,12 +147,18 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
     tellCredentials({ registry, hubName, mqttPort: services.mqtt.port, showSecrets: flags.showSecrets === true, json: flags.json === true, ...whose }, context);
     await waitForInterrupt(context.interrupted);
   } finally {
+    withdraw();
     await services.close();
   }
   const counts = ledger.counts();
   if (flags.json === true) printJson(context, { event: 'summary', ...counts });
   else printLine(context, `received ${counts.received}, duplicated ${counts.duplicated}, connects ${counts.connects}, renewals ${counts.renewals}, refused ${counts.refused}`);
   context.exitCode = EXIT.interrupted;
+}
+
+function ownerConnectionString({ hubName, registry }: Hub): string {
+  const owner = registry.findPolicy(OWNER_POLICY);
+  return formatConnectionString({ HostName: hubName, SharedAccessKeyName: OWNER_POLICY, SharedAccessKey: owner === undefined ? '' : encodeKey(owner.keys.primary) });
 }
 
 function choosePorts(flags: HubFlags): ServicePorts {

@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import { sayLine, type CliContext } from '../terminal/cli-context.ts';
+import { addHubOptions, addIdentityOptions, withClients, type IdentityFlags } from './service-command.ts';
+
+export function addDeviceDeleteCommand(device: Command, context: CliContext): void {
+  const command = device.command('delete').description('Deletes a device with its modules, or one module, as az iot hub device-identity delete does.');
+  addHubOptions(addIdentityOptions(command)).action((flags: IdentityFlags) => deleteIdentity(flags, context));
+}
+
+async function deleteIdentity(flags: IdentityFlags, context: CliContext): Promise<void> {
+  const { deviceId, moduleId } = flags;
+  await withClients(context, flags, async ({ registry, hubName }) => {
+    await (moduleId === undefined ? registry.delete(deviceId) : registry.removeModule(deviceId, moduleId));
+    sayLine(context, `latchkey: deleted ${deviceId}${moduleId === undefined ? '' : `/${moduleId}`} from ${hubName}`);
+  });
+}
