@@ -191,6 +191,30 @@ hostile('a client that drains its credit is told at once that nothing is left of
   expect(last?.items.slice(5, 9)).toEqual([{ kind: 'unsigned', bits: 32, value: 50_000 }, { kind: 'unsigned', bits: 32, value: 0 }, { kind: 'null' }, { kind: 'boolean', value: true }]);
 });
 
+hostile('credit that a made-up delivery count adds to is not drained', async () => {
+  const bench = openAmqpBench();
+  const peer = await opened(bench);
+  await claim(peer, bench.token());
+  await peer.say(attachReceiver(2, FEEDBACK), flow(2, 1, TRUE, 0xffffffff));
+  expect([detaches(peer), peer.isEnded]).toEqual([['amqp:not-allowed'], false]);
+  await peer.say(attachReceiver(3, FEEDBACK), flow(3, 0, TRUE, 0x80000000), flow(3, 5));
+  expect(detaches(peer)).toEqual(['amqp:not-allowed', 'amqp:not-allowed']);
+});
+
+hostile('a client that is silent for eight minutes is gone, one that sends empty frames stays', async () => {
+  const bench = openAmqpBench();
+  const [silent, alive] = [await opened(bench), await opened(bench)];
+  for (const peer of [silent, alive]) await claim(peer, bench.token());
+  await bench.advance(300_000);
+  await alive.say(frame(Buffer.alloc(0)));
+  await bench.advance(179_999);
+  expect([silent.isEnded, alive.isEnded]).toEqual([false, false]);
+  await bench.advance(1);
+  expect([silent.isEnded, alive.isEnded, silent.closeCondition(), closes(bench)]).toEqual([true, false, 'amqp:resource-limit-exceeded', ['idle']]);
+  await bench.advance(300_000);
+  expect([alive.isEnded, closes(bench)]).toEqual([true, ['idle', 'idle']]);
+});
+
 hostile('the sixth reader of a partition that shares is refused', async () => {
   const bench = openAmqpBench();
   const peer = await opened(bench);

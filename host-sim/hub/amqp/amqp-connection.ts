@@ -14,6 +14,9 @@ import { RheaSocket } from './rhea-socket.ts';
 import { createServerConnection, flush, sentDeliveries, setHandleMax } from './rhea.ts';
 import { SASL_AUTH, SASL_OK, policyOfUserName, type SaslRequest } from './sasl.ts';
 
+/** rhea watches for silence too, by Node's clock: either may be first. */
+const TIMER_SLACK_MS = 1_000;
+
 /** What a connection asks of its service. */
 export interface AmqpConnectionHost {
   readonly hubName: string;
@@ -42,6 +45,7 @@ export class AmqpConnection {
   readonly #rhea: Connection;
   #refusedClaims = 0;
   #isClosed = false;
+  #lastHeardMs: number;
   #cancelTimeout: () => void;
   #cancelExpiry: () => void = () => {};
   #cancelLinger: () => void = () => {};
@@ -61,7 +65,7 @@ export class AmqpConnection {
       claim: (audience, token) => this.#claim(audience, token),
       emit: (event) => host.emit(event),
     });
-    this.#socket = new RheaSocket((bytes) => this.#write(bytes), () => this.#finish('malformed', undefined));
+    this.#socket = new RheaSocket((bytes) => this.#write(bytes), () => this.#finish(this.#silentMs() < 2 * host.limits.idleTimeoutMs - TIMER_SLACK_MS ? 'malformed' : 'idle', undefined));
     this.#gate = new FrameGate(host.limits, {
       write: (bytes) => this.#write(bytes),
       authenticate: (request) => this.#authenticate(request),
@@ -69,6 +73,7 @@ export class AmqpConnection {
       sentDeliveries: (channel) => sentDeliveries(this.#rhea, channel),
     });
     this.#rhea = this.#startEngine();
+    this.#lastHeardMs = host.clock.monotonicMs();
     this.#cancelTimeout = host.clock.setTimer(host.limits.authenticateTimeoutMs, () => this.close('authenticate-timeout', 'amqp:unauthorized-access', 'no token came in time'));
     host.emit({ event: 'amqpOpened', connection: number, peer });
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -105,6 +110,7 @@ export class AmqpConnection {
 
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return;
+    this.#lastHeardMs = this.#host.clock.monotonicMs();
     try {
       this.#gate.feed(chunk);
       while (!this.#isClosed && this.#gate.step());
@@ -112,6 +118,21 @@ export class AmqpConnection {
       const condition = error instanceof ProtocolFault ? error.condition : 'amqp:decode-error';
       this.close('malformed', condition, error instanceof Error ? error.message : 'unreadable');
     }
+  }
+
+  /** In place of the time for a token; one timer for all frames, which looks at the time of the last one when it fires. */
+  #watchSilence(leftMs: number): void {
+    this.#cancelTimeout();
+    this.#cancelTimeout = this.#host.clock.setTimer(leftMs, () => {
+      const silentMs = this.#silentMs();
+      const limitMs = 2 * this.#host.limits.idleTimeoutMs;
+      if (silentMs < limitMs) this.#watchSilence(limitMs - silentMs);
+      else this.close('idle', 'amqp:resource-limit-exceeded', 'the client was silent for too long');
+    });
+  }
+
+  #silentMs(): number {
+    return this.#host.clock.monotonicMs() - this.#lastHeardMs;
   }
 
   #forward(bytes: Buffer): void {
@@ -128,7 +149,7 @@ export class AmqpConnection {
   #claim(audience: string, token: string): boolean {
     const verdict = this.#claims.put(audience, token);
     if (verdict?.accepted === true) {
-      this.#cancelTimeout();
+      this.#watchSilence(2 * this.#host.limits.idleTimeoutMs);
       const { policy = '', key, expirySeconds } = verdict;
       this.#host.emit({ event: 'amqpAuthorized', connection: this.number, audience, policy, key, expirySeconds, token: digestToken(token) });
       this.watchExpiry();

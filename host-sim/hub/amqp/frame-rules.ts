@@ -1,4 +1,4 @@
-import { MAX_NAME_CHARACTERS, MIN_MAX_FRAME_BYTES, type AmqpLimits } from './limits.ts';
+import { MAX_DRAINED_CREDIT, MAX_NAME_CHARACTERS, MIN_MAX_FRAME_BYTES, type AmqpLimits } from './limits.ts';
 import { checkMessage } from './message-check.ts';
 import { flagField, numberField, textField, type Performative } from './performative.ts';
 import { ProtocolFault } from './protocol-fault.ts';
@@ -17,9 +17,6 @@ type Channel = Map<number, LinkState>;
 
 /** Deliveries that one disposition may name: rhea keeps at most so many of a session. */
 const MAX_DISPOSITION_SPAN = 2_048;
-
-/** Credit that may be drained: the hub counts it down one by one. */
-const MAX_DRAINED_CREDIT = 65_536;
 
 /**
  * What a client may say when: it keeps the sessions, links and half messages of one connection within bounds and lets nothing through

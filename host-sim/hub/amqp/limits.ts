@@ -27,7 +27,7 @@ export interface AmqpLimits {
   readonly refusedClaims: number;
   /** From the open connection to the first token that is accepted. */
   readonly authenticateTimeoutMs: number;
-  /** Silence of a client after which it is gone; the hub says so in `open`. */
+  /** How often a client must be heard, empty frames too; the hub says so in `open`. One that is silent for twice as long is gone. */
   readonly idleTimeoutMs: number;
   /** The shortest idle time-out of a client that the hub keeps up with. */
   readonly minPeerIdleMs: number;
@@ -66,6 +66,9 @@ export const MAX_VALUE_DEPTH = 12;
 
 /** Values in one frame or message, those inside others counted. */
 export const MAX_VALUES = 8_192;
+
+/** Credit that may be drained: rhea counts it down one by one. */
+export const MAX_DRAINED_CREDIT = 65_536;
 
 /** Link and container names. */
 export const MAX_NAME_CHARACTERS = 512;

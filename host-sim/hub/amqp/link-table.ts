@@ -2,7 +2,7 @@ import type { AmqpError, Delivery, Message, Receiver, Sender, Session } from 'rh
 import { codeOfSasRefusal, describeSasRefusal } from '../access/sas-refusals.ts';
 import type { AmqpEvent } from './amqp-events.ts';
 import type { Claims } from './claims.ts';
-import type { AmqpLimits } from './limits.ts';
+import { MAX_DRAINED_CREDIT, type AmqpLimits } from './limits.ts';
 import type { AmqpNode, InboundNode, LinkHost, NodeDirectory, OutboundNode, Outcome } from './link-node.ts';
 import { creditOf, freeName, setTermini, settleForBoth, waitingDeliveries } from './rhea.ts';
 
@@ -89,7 +89,10 @@ export class LinkTable implements LinkHost {
   /** The client wants what there is and then nothing: what credit is left goes back. */
   drain(sender: Sender): void {
     this.pump(sender);
-    if (waitingDeliveries(sender.session) < creditOf(sender)) sender.set_drained(true);
+    const credit = creditOf(sender);
+    // The gate bounds what a flow asks for; delivery counts that are made up can still add to it.
+    if (credit > MAX_DRAINED_CREDIT) this.detach(sender, { condition: 'amqp:not-allowed', description: `more than ${MAX_DRAINED_CREDIT} credits to drain` });
+    else if (waitingDeliveries(sender.session) < credit) sender.set_drained(true);
   }
 
   pumpAll(): void {

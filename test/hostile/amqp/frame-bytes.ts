@@ -54,8 +54,8 @@ export const attachSender = (handle: number, address: string, name = `s${handle}
 export const attachReceiver = (handle: number, address: string, name = `r${handle}`, channel = 0): Buffer =>
   frame(described(0x12, list([string(name), uint(handle), TRUE, NULL, NULL, source(address), target('client')])), { channel });
 
-export const flow = (handle: number, credit: number, drain: Buffer = FALSE): Buffer =>
-  frame(described(0x13, list([uint(0), uint(1_000), uint(0), uint(1_000), uint(handle), uint(0), uint(credit), NULL, drain])));
+export const flow = (handle: number, credit: number, drain: Buffer = FALSE, deliveryCount = 0): Buffer =>
+  frame(described(0x13, list([uint(0), uint(1_000), uint(0), uint(1_000), uint(handle), uint(deliveryCount), uint(credit), NULL, drain])));
 
 export interface TransferFields {
   readonly handle: number;
