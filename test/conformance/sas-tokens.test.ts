@@ -54,7 +54,7 @@ const resourceOf = (identity: Identity): string => [HUB, ...resourceSegments(ide
 test.each(IDS)("accepts the token of Microsoft's Node SDK for device id %s", (deviceId) => {
   const { key, verify } = createHubOf({ deviceId });
   expect(verify(DeviceSignature.create(HUB, deviceId, key, EXPIRY_SECONDS).toString())).toEqual({
-    accepted: true, expirySeconds: EXPIRY_SECONDS, key: 'primary', policy: undefined,
+    accepted: true, scope: { host: HUB, segments: ['devices', deviceId] }, expirySeconds: EXPIRY_SECONDS, key: 'primary', policy: undefined,
   });
 });
 
