@@ -120,7 +120,7 @@ export class Agent {
    * What is reported before the hub has confirmed is sent as one; it survives connections, but no restart. `reported` and `twin-refused`
    * say how it ended.
    * @returns `false` when too much waits that cannot be merged: try again at the event `reported`
-   * @throws ERR_REPORTED for what IoT Hub would refuse: above 32 KB, a text above 4 KB, more than 10 levels, a name with `$` or `.`
+   * @throws ERR_REPORTED for what IoT Hub would refuse: above 32 KB, a text above 4 KB, more than 10 levels, a name with `$`, `.`, `#` or a space
    */
   report(patch: Readonly<Record<string, unknown>>): boolean {
     return this.#conversation.report(patch);

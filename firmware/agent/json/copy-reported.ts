@@ -11,7 +11,7 @@ import {
   MIN_REPORTED_INTEGER,
   NUMBER_BYTES,
 } from './reported-limits.ts';
-import { countedBytesBound, hasControl, reportedSize } from './reported-size.ts';
+import { countedBytesBound, hasControl, isUnreserved, reportedSize } from './reported-size.ts';
 
 export interface ReportedOptions {
   /** As IoT Hub counts; default 32 KiB, its limit. */
@@ -84,7 +84,10 @@ function put(target: Container, name: string, value: JsonValue): void {
 /** Returns the bytes that count, or more where control characters do not. @throws ERR_REPORTED */
 function checkName(name: string, levels: readonly Level[]): number {
   if (name === '__proto__') throw refused(levels, 'has a reserved name', 'rename it');
-  if (name.includes('.') || name.includes('$') || name.includes(' ')) throw refused(levels, 'has "$", "." or a space in its name', 'rename it');
+  const isPlain = isUnreserved(name);
+  // The documents leave "#" out; the service itself refuses it.
+  if (name.includes('.') || (!isPlain && (name.includes('$') || name.includes('#') || name.includes(' ')))) throw refused(levels, 'has "$", ".", "#" or a space in its name', 'rename it');
+  if (isPlain) return name.length;
   const byteCount = countedBytesBound(name);
   if (hasControl(name)) throw refused(levels, 'has a control character in its name', 'rename it');
   if (byteCount <= MAX_REPORTED_NAME_BYTES) return byteCount;

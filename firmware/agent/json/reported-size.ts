@@ -87,9 +87,12 @@ function countedBytes(text: string): number {
   return byteCount;
 }
 
+/** Whether the text is short and its own percent-encoding: letters, digits and `- _ . ! ~ * ' ( )` alone. */
+export function isUnreserved(text: string): boolean {
+  return isShortAscii(text) && encodeURIComponent(text) === text;
+}
+
 export function hasControl(text: string): boolean {
-  // What is its own percent-encoding has letters, digits and a few signs alone.
-  if (isShortAscii(text) && encodeURIComponent(text) === text) return false;
   for (let i = 0; i < text.length; i++) if (isControl(text.charCodeAt(i))) return true;
   return false;
 }
