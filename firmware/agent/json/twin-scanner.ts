@@ -138,15 +138,11 @@ export class TwinScanner {
   #beginValue(): boolean {
     const { depth, first, mark } = this.#scanner;
     if (depth === this.#sectionDepth) {
-      if (this.#target !== undefined) this.#value.begin(mark, this.#target === 'version' ? MAX_VERSION_BYTES : this.#valueLimit());
+      if (this.#target !== undefined) this.#value.begin(mark, this.#target === 'version' ? MAX_VERSION_BYTES : this.#limits.maxValueBytes);
       return true;
     }
     if (depth === 0 && this.#sectionDepth === 1) this.#section = this.#desired = new TwinSectionReader(this.#options.desired);
     return first === OPENING_BRACE || (depth > 0 && this.#section === undefined);
-  }
-
-  #valueLimit(): number {
-    return Math.min(this.#limits.maxValueBytes, this.#limits.maxTotalBytes - this.#keptBytes);
   }
 
   #endValue(piece: Uint8Array): void {
@@ -163,7 +159,9 @@ export class TwinScanner {
     const limits = { ...this.#limits, maxBytes: this.#limits.maxValueBytes };
     const parsed: JsonParsed = json === undefined ? { ok: false, code: 'ERR_JSON_SIZE' } : parseBounded(json, { text, names, limits });
     if (parsed.ok && this.#section === this.#desired && take?.(target.property, parsed.value) === true) return;
-    this.#keptBytes += json?.length ?? 0;
+    const keptBytes = this.#keptBytes + (json?.length ?? 0);
+    if (keptBytes > limits.maxTotalBytes) return this.#section!.setValue(target.property, { ok: false, code: 'ERR_JSON_SIZE' });
+    this.#keptBytes = keptBytes;
     this.#section!.setValue(target.property, parsed);
   }
 

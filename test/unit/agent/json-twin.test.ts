@@ -135,6 +135,17 @@ describe('a registered value', () => {
     expect(scanText('patch', text, { maxTotalBytes: 10 })).toEqual({ ok: true, desired: section(1, { temp: 'abcdef', 'é€😀': 1 }, { roots: 'ERR_JSON_SIZE' }), reported: undefined });
   });
 
+  test('that is taken as it streams by may have its full size, however much is kept already', () => {
+    const taken: unknown[] = [];
+    const scanner = new TwinScanner({
+      form: 'patch', desired, text: textCodec, names: new NameBudget(), limits: { maxValueBytes: 12, maxTotalBytes: 14 },
+      take: (name, value) => name === 'roots' && taken.push(value) > 0,
+    });
+    for (const piece of cutEvery(utf8('{"temp":"abcdefgh","roots":"abcdefghij","é€😀":"abcd","$version":1}'), 5)) scanner.feed(piece);
+    expect(scanner.end()).toEqual({ ok: true, desired: section(1, { temp: 'abcdefgh' }, { 'é€😀': 'ERR_JSON_SIZE' }), reported: undefined });
+    expect(taken).toEqual(['abcdefghij']);
+  });
+
   test('that was refused and comes again in a form that fits is kept, and the other way round', () => {
     expect(scanText('patch', '{"temp":[[[1]]],"temp":2,"$version":1}', { maxDepth: 2 })).toEqual({ ok: true, desired: section(1, { temp: 2 }), reported: undefined });
     expect(scanText('patch', '{"temp":2,"temp":[[[1]]],"$version":1}', { maxDepth: 2 })).toEqual({ ok: true, desired: section(1, {}, { temp: 'ERR_JSON_DEPTH' }), reported: undefined });
