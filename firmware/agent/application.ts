@@ -1,6 +1,6 @@
 import type { AgentPart, DesiredChange } from './agent-part.ts';
 import type { AgentEvent } from './events.ts';
-import type { InboundMessage } from './messages/inbound-message.ts';
+import type { InboundMessage, LargeMessage, LargeMessageTaker } from './messages/inbound-message.ts';
 import type { MethodHandler } from './methods/method-request.ts';
 
 export type { InboundMessage };
@@ -38,7 +38,7 @@ export class Application {
   }
 
   get wantsMessages(): boolean {
-    return this.#parts.some(({ onMessage }) => onMessage !== undefined);
+    return this.#parts.some(({ onMessage, onLargeMessage }) => onMessage !== undefined || onLargeMessage !== undefined);
   }
 
   get wantsDesired(): boolean {
@@ -122,6 +122,19 @@ export class Application {
     return false;
   }
 
+  /** Who takes the pieces of a large message; `undefined` when nobody wants it. */
+  takerOf(message: LargeMessage): LargeMessageTaker | undefined {
+    for (const part of this.#parts) {
+      try {
+        const taker = part.onLargeMessage?.(message);
+        if (taker !== undefined) return taker;
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
+    return undefined;
+  }
+
   /** False when it threw. */
   call<T>(callback: (argument: T) => void, argument: T): boolean {
     try {
@@ -151,11 +164,12 @@ export class Application {
   }
 }
 
-function narrow(change: DesiredChange, { desired, reported }: AgentPart): DesiredChange {
+function narrow(change: DesiredChange, { desired = [], streamed = [], reported }: AgentPart): DesiredChange {
   return {
     ...change,
     properties: only(change.properties, desired),
-    refused: only(change.refused, desired),
+    // What streams by is refused like the rest.
+    refused: only(change.refused, [...desired, ...streamed]),
     reported: only(change.reported, reported),
   };
 }

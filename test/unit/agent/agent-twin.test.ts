@@ -170,6 +170,24 @@ describe('desired properties', () => {
     expect(heard).toEqual(['1 whole {"target":1}', '3 patch {"target":2}']);
   });
 
+  test('that a part takes as they stream by and that are too large are named to it, as its others are', () => {
+    const seen: string[] = [];
+    const part = {
+      streamed: ['part0'],
+      onStreamed: (name: string) => void seen.push(name),
+      onDesired: ({ version, refused }: DesiredChange) => void seen.push(`${version} ${JSON.stringify([...refused])}`),
+    };
+    const { bench, twin, heard } = open({ parts: [part] });
+    Object.assign(twin.desired, { target: 1, part0: 'x'.repeat(5000) });
+    bench.connect();
+    bench.time.advance(100);
+    twin.patch({ part0: 'x'.repeat(4000) });
+    twin.patch({ part0: 'y'.repeat(5000) });
+    bench.time.advance(100);
+    expect(seen).toEqual(['1 [["part0","ERR_JSON_SIZE"]]', 'part0', '3 [["part0","ERR_JSON_SIZE"]]']);
+    expect(heard).toEqual(['1 whole {"target":1}']);
+  });
+
   test('go on when the application throws', () => {
     const { bench, twin } = open({
       onDesired: () => {
