@@ -61,9 +61,11 @@ export class RootFixture {
     };
   }
 
-  static async create(): Promise<RootFixture> {
-    const pki = await createDevelopmentPki({ names: ['localhost'], notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2036-01-01T00:00:00Z') });
-    return new RootFixture(await Promise.all(Array.from({ length: 6 }, makeUpdateKey)), pki.root.certificateDer);
+  /** @param oldRoot the factory's one; a new one when not given */
+  static async create(oldRoot?: Uint8Array): Promise<RootFixture> {
+    const dates = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2036-01-01T00:00:00Z') };
+    const root = oldRoot ?? (await createDevelopmentPki({ names: ['localhost'], ...dates })).root.certificateDer;
+    return new RootFixture(await Promise.all(Array.from({ length: 6 }, makeUpdateKey)), root);
   }
 
   /** Version 2 with both public roots, signed by the first two keys. */
