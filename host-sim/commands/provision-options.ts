@@ -29,6 +29,8 @@ export interface ProvisionFlags extends IdentityFlags, HubKeyFlags {
   readonly ethernet?: true;
   readonly gateway?: HostAndPort;
   readonly root?: readonly string[];
+  readonly rootsBundle?: string;
+  readonly recoveryHost?: readonly HostAndPort[];
   readonly ntp?: readonly HostAndPort[];
   readonly date?: HostAndPort;
   readonly app?: string;
@@ -70,6 +72,8 @@ export function addProvisionOptions(command: Command): Command {
     .option('--ethernet', 'the board has no Wi-Fi')
     .option('--gateway <host[:port]>', 'connect there: a latchkey hub --address on this machine, as the board reaches it', hostAndPort(MQTT_TLS_PORT))
     .option('--root <file>', 'trust the certificates in this file (PEM or DER) and no others; may be repeated (default: the public roots of Azure; with --gateway that of the local hub)', collect)
+    .option('--roots-bundle <file>', 'trust the roots of this bundle, and take later ones that its keys have signed (latchkey roots create)')
+    .option('--recovery-host <host[:port]>', 'with --roots-bundle: where the board asks for the next bundle, by plain HTTP, when it can no longer verify its hub; may be repeated', repeated(hostAndPort(80)))
     .option('--ntp <host[:port]>', `ask this time server; up to two (default: ${PUBLIC_NTP.join(', ')})`, repeated(hostAndPort(NTP_PORT)))
     .option('--date <host[:port]>', 'confirm the clock by the Date of this HTTPS server (default: the hub, none with --gateway)', hostAndPort(HTTPS_PORT))
     .addOption(new Option('--app <name>', 'the sample application').choices(['load', 'thermostat']))
@@ -97,5 +101,7 @@ export function checkCombination(flags: ProvisionFlags, command: Command): void 
   if ((flags.wifiSsid === undefined) !== (flags.ethernet === true)) refuse('give --wifi-ssid NAME, or --ethernet for a board without Wi-Fi');
   if (flags.wifiOpen === true && flags.wifiPasswordFile !== undefined) refuse('--wifi-open and --wifi-password-file cannot both be given');
   if (flags.wifiPasswordFile === '-' && flags.connectionString === '-') refuse('stdin is one of them: the connection string or the Wi-Fi password');
+  if (flags.rootsBundle !== undefined && flags.root !== undefined) refuse('--root and --roots-bundle cannot both be given');
+  if (flags.recoveryHost !== undefined && flags.rootsBundle === undefined) refuse('--recovery-host goes with --roots-bundle');
   if ((flags.ntp?.length ?? 0) > 2) refuse('two time servers at most');
 }

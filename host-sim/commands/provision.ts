@@ -44,7 +44,7 @@ async function runProvision(flags: ProvisionFlags, context: CliContext): Promise
   const inputs: ProvisionInputs = {
     chip, isRelease: flags.release === true, keyPlace: flags.keyStore, signerBlock: flags.signerBlock, identity, dps, key, keyNumber,
     wifi: await readWifi(flags, context),
-    gateway: flags.gateway, roots: flags.root, ntp: flags.ntp?.map(formatHostAndPort) ?? PUBLIC_NTP,
+    gateway: flags.gateway, roots: flags.root, rootsBundle: flags.rootsBundle, recoveryHosts: flags.recoveryHost?.map(formatHostAndPort), ntp: flags.ntp?.map(formatHostAndPort) ?? PUBLIC_NTP,
     date: flags.date !== undefined ? formatHostAndPort(flags.date) : flags.gateway === undefined ? `${identity.hub}:${HTTPS_PORT}` : undefined,
     application: flags.app, tokenLifeSeconds: flags.tokenTtl, telemetryIntervalMs: flags.telemetryInterval, nvsKeyFile: flags.nvsKey,
   };

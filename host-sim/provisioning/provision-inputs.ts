@@ -4,7 +4,8 @@ import { projectPath } from '../board/project-path.ts';
 import type { Chip } from '../firmware/chips.ts';
 import { readPartitionTable } from '../firmware/partition-table.ts';
 import { generateNvsKeys, HMAC_KEY_BYTES } from '../nvs/nvs-keys.ts';
-import { deviceSettings, resourceOf } from '../simulation/device-folder.ts';
+import { readFirstSet } from '../roots/first-set.ts';
+import { deviceSettings, resourceOf, type DeviceSetup } from '../simulation/device-folder.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { HostAndPort } from '../terminal/option-values.ts';
 import { readRoots } from '../terminal/root-files.ts';
@@ -47,6 +48,9 @@ export interface ProvisionInputs {
   readonly wifi: Wifi | undefined;
   readonly gateway?: HostAndPort | undefined;
   readonly roots?: readonly string[] | undefined;
+  /** A bundle whose roots and keys the board begins with, instead of `roots`. */
+  readonly rootsBundle?: string | undefined;
+  readonly recoveryHosts?: readonly string[] | undefined;
   readonly ntp: readonly string[];
   readonly date?: string | undefined;
   readonly tokenLifeSeconds?: number | undefined;
@@ -73,7 +77,7 @@ export function prepareRequest(inputs: ProvisionInputs): PreparedRequest {
     ...deviceSettings({
       hub: identity.hub, deviceId: identity.deviceId, moduleId: identity.moduleId,
       gateway: inputs.gateway?.host, port: inputs.gateway?.port ?? 8883,
-      roots: inputs.roots === undefined && inputs.gateway !== undefined ? readRoots([findGatewayRoot(inputs.gateway.host)]) : readRoots(inputs.roots),
+      ...rootsOf(inputs),
       tokenLifeSeconds: inputs.tokenLifeSeconds, telemetryIntervalMs: inputs.telemetryIntervalMs, ntp: inputs.ntp, date: inputs.date,
     }),
     ...wifiSettings(inputs.wifi),
@@ -91,6 +95,12 @@ export function prepareRequest(inputs: ProvisionInputs): PreparedRequest {
     },
     deviceKey,
   };
+}
+
+/** The roots to begin with, and how others come. */
+function rootsOf({ rootsBundle, recoveryHosts, roots, gateway }: ProvisionInputs): Pick<DeviceSetup, 'roots' | 'updates'> {
+  if (rootsBundle !== undefined) return readFirstSet(rootsBundle, recoveryHosts);
+  return { roots: roots === undefined && gateway !== undefined ? readRoots([findGatewayRoot(gateway.host)]) : readRoots(roots) };
 }
 
 function makeKey(source: KeySource): DeviceKey | undefined {

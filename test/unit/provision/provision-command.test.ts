@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { projectPath } from '../../../host-sim/board/project-path.ts';
 import { decodeNvs } from '../../../host-sim/nvs/nvs-reader.ts';
 import { decodeNvsKeys, deriveNvsKeys, type NvsKeys } from '../../../host-sim/nvs/nvs-keys.ts';
+import { makeBundle, makeUpdateKey, trusted } from '../../fakes/root-bundles.ts';
 import { HUB, KEY, ProvisionWorld, WIFI_PASSWORD } from './provision-world.ts';
 
 let world: ProvisionWorld;
@@ -39,6 +40,18 @@ test('a board on the desk gets readable settings and its key in the key partitio
   expect(signer.subarray(15, 47).equals(KEY)).toBe(true);
   expect(signer.subarray(47, 47 + HUB.length + 14).toString('latin1')).toBe(`${HUB}/devices/dev1\0`);
   expect(world.efuse.state().calls).toEqual([]);
+});
+
+test('a board that is given a bundle of roots begins with its roots and keys, and knows where the next one comes from', async () => {
+  const key = await makeUpdateKey();
+  const root = readFileSync(projectPath('certs/digicert-global-root-g2.der'));
+  const bundle = world.write('4.json', await makeBundle({ version: 4, roots: [trusted(root)], keys: [key], threshold: 1 }, [key]));
+  expect((await world.run(['--roots-bundle', bundle, '--recovery-host', 'roots.example'])).exitCode).toBe(0);
+  const settings = settingsOf(world.read('nvs.bin'));
+  expect(settings).toMatchObject({ 'latchkey/rneed': '1', 'latchkey/rversion': '4', 'latchkey/recovery': 'roots.example:80' });
+  expect(key.point.equals(settings['latchkey/rkeys'] as Uint8Array)).toBe(true);
+  expect(root.equals(settings['latchkey/root0'] as Uint8Array)).toBe(true);
+  expect(settings['latchkey/root1']).toBeUndefined();
 });
 
 test('a classic ESP32 in release gets the keys of its encrypted settings in nvs_keys', async () => {
