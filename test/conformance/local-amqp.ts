@@ -43,7 +43,7 @@ export async function openLocalAmqp(graceMs = 0, options: Partial<HubOptions> = 
     },
     eventsClient: (policy, key = keyOf(policy)) => {
       const endpoint = `Endpoint=sb://${HUB_NAME}/;SharedAccessKeyName=${policy};SharedAccessKey=${key};EntityPath=${eventHubName(HUB_NAME)}`;
-      const client = new EventHubConsumerClient('$Default', endpoint, { customEndpointAddress: `sb://localhost:${listener.port}`, retryOptions: { maxRetries: 0, timeoutInMs: 15_000 } });
+      const client = new EventHubConsumerClient('$Default', endpoint, { customEndpointAddress: `sb://localhost:${listener.port}`, retryOptions: { maxRetries: 0, timeoutInMs: 45_000 } });
       trust(client, pki.root.certificatePem);
       return client;
     },

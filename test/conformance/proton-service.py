@@ -36,7 +36,7 @@ class Service(MessagingHandler):
             options.update(user=self.task['user'], password=self.task['password'], allowed_mechs='PLAIN')
         else:
             options.update(allowed_mechs='ANONYMOUS')
-        self.timer = event.container.schedule(15, self)
+        self.timer = event.container.schedule(25, self)
         self.connection = event.container.connect(self.task['url'], **options)
 
     def on_connection_opened(self, event):
