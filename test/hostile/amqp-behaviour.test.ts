@@ -215,6 +215,15 @@ hostile('a client that is silent for eight minutes is gone, one that sends empty
   expect([alive.isEnded, closes(bench)]).toEqual([true, ['idle', 'idle']]);
 });
 
+hostile('long addresses and audiences stay out of the events', async () => {
+  const bench = openAmqpBench();
+  const peer = await opened(bench);
+  const long = 'x'.repeat(10_000);
+  await peer.say(attachSender(2, long), attachReceiver(3, `/messages/events/${long}`), transfer({ handle: 0, id: 0 }, putToken(`${HUB_NAME}/${long}`, bench.token())));
+  expect(detaches(peer)).toEqual(['amqp:unauthorized-access', 'amqp:unauthorized-access']);
+  expect(JSON.stringify(bench.seen).length).toBeLessThan(2_000);
+});
+
 hostile('the sixth reader of a partition that shares is refused', async () => {
   const bench = openAmqpBench();
   const peer = await opened(bench);

@@ -1,4 +1,5 @@
 import type { Delivery, Message, Receiver } from 'rhea';
+import { MAX_ADDRESS_CHARACTERS } from './limits.ts';
 import type { AmqpNode, InboundNode, LinkHost, OutboundNode } from './link-node.ts';
 import { bodyOf, propertiesOf, textOf } from './message-fields.ts';
 
@@ -44,7 +45,7 @@ class CbsRequests implements InboundNode {
     if (properties.get('type') !== SAS_TOKEN) return { status: 400, description: `the only type is ${SAS_TOKEN}` };
     const audience = properties.get('name');
     const token = bodyOf(request)?.toString('latin1');
-    if (typeof audience !== 'string' || token === undefined) return { status: 400, description: 'put-token needs a name and a token' };
+    if (typeof audience !== 'string' || audience.length > MAX_ADDRESS_CHARACTERS || token === undefined) return { status: 400, description: 'put-token needs a name and a token' };
     return this.#host.claim(audience, token) ? { status: 200, description: 'OK' } : { status: 401, description: 'Unauthorized' };
   }
 }

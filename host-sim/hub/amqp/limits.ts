@@ -70,5 +70,8 @@ export const MAX_VALUES = 8_192;
 /** Credit that may be drained: rhea counts it down one by one. */
 export const MAX_DRAINED_CREDIT = 65_536;
 
+/** Addresses of links and audiences of tokens: the longest host name and ids of 128 characters, percent-encoded, stay below it. */
+export const MAX_ADDRESS_CHARACTERS = 2_048;
+
 /** Link and container names. */
 export const MAX_NAME_CHARACTERS = 512;

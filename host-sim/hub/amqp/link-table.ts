@@ -2,7 +2,7 @@ import type { AmqpError, Delivery, Message, Receiver, Sender, Session } from 'rh
 import { codeOfSasRefusal, describeSasRefusal } from '../access/sas-refusals.ts';
 import type { AmqpEvent } from './amqp-events.ts';
 import type { Claims } from './claims.ts';
-import { MAX_DRAINED_CREDIT, type AmqpLimits } from './limits.ts';
+import { MAX_ADDRESS_CHARACTERS, MAX_DRAINED_CREDIT, type AmqpLimits } from './limits.ts';
 import type { AmqpNode, InboundNode, LinkHost, NodeDirectory, OutboundNode, Outcome } from './link-node.ts';
 import { creditOf, freeName, setTermini, settleForBoth, waitingDeliveries } from './rhea.ts';
 
@@ -195,8 +195,9 @@ export class LinkTable implements LinkHost {
   }
 }
 
+/** One that is too long for any node is none: it would stand in events. */
 function addressOf(address: unknown): string {
-  return typeof address === 'string' ? address : '';
+  return typeof address === 'string' && address.length <= MAX_ADDRESS_CHARACTERS ? address : '';
 }
 
 function addressField(address: unknown): { address?: string } {
