@@ -20,7 +20,7 @@ export interface Finding {
 }
 
 export type RuleName =
-  | 'missing-file' | 'preload-typescript' | 'preload-unknown' | 'build-block-last' | 'native-stack' | 'creation'
+  | 'missing-file' | 'tcp-listener' | 'preload-typescript' | 'preload-unknown' | 'build-block-last' | 'native-stack' | 'creation'
   | 'sdkconfig-comment' | 'sdkconfig-value' | 'date-checks' | 'dynamic-buffers' | 'buffer-sizes' | 'efuse-block' | 'image-validation' | 'rollback' | 'watchdog'
   | 'nvs-encryption' | 'debug-output' | 'hardening'
   | 'partition-missing' | 'partition-overlap' | 'partition-size' | 'partition-alignment' | 'signer-reachable' | 'signer-plain';
@@ -29,6 +29,8 @@ export type RuleName =
 export const MIN_NATIVE_STACK_BYTES = 16 * 1024;
 const TLS_IN_BYTES = 16384;
 const TLS_OUT_BYTES = 4096;
+const TCP_MODULE = 'embedded:io/socket/tcp';
+const LISTENER_MODULE = 'embedded:io/socket/listener';
 const SECTOR_BYTES = 0x1000;
 const APP_ALIGNMENT_BYTES = 0x10000;
 /** The SDK's flash module opens partitions of this type by their label, and 0x40 with subtype 1. */
@@ -59,6 +61,9 @@ function checkManifests(chip: Chip, read: ReadProjectFile): Finding[] {
       if (specifier.includes('*')) add('preload-typescript', path, `"${specifier}": a wildcard preloads .js files only, TypeScript ones stay in RAM; name each module`);
       else if (!specifiers.has(specifier)) add('preload-unknown', path, `"${specifier}" is preloaded and is no module of the manifests`);
     }
+  }
+  if (specifiers.has(TCP_MODULE) && !specifiers.has(LISTENER_MODULE)) {
+    add('tcp-listener', tree[0]!.path, `${TCP_MODULE} is there without ${LISTENER_MODULE}: both are one C file, which then does not compile`);
   }
   const root = tree[0]!;
   const last = listOf(root.manifest.include).at(-1);

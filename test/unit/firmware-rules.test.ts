@@ -51,6 +51,7 @@ const CASES: readonly (readonly [string, RuleName, SdkconfigOptions, string, (te
   ['the partition table is not there', 'missing-file', options('esp32c3'), 'manifests/esp32c3/build.json', replace('partitions.csv', 'partition.csv')],
   ["another chip's partition table is taken", 'missing-file', options('esp32c3'), 'manifests/esp32c3/build.json', replace('partitions.csv', 'partitions-esp32.csv')],
   ['an sdkconfig fragment is gone', 'missing-file', options('esp32c3', 'release'), HMAC, gone],
+  ['TCP is there without the listener of the same C file', 'tcp-listener', options('esp32c3'), COMMON, replace(/ +"embedded:io\/socket\/listener": .*\n/, '')],
   ['TypeScript is preloaded by a wildcard', 'preload-typescript', options('esp32c3'), COMMON, replace('"latchkey/firmware",\n    "latchkey/tls"', '"latchkey/*"')],
   ['a module that is not there is preloaded', 'preload-unknown', options('esp32c3'), COMMON, replace('"preload": [\n    "latchkey/firmware"', '"preload": [\n    "latchkey/firmwear"')],
   ['another manifest is included behind our build block', 'build-block-last', options('esp32c3'), C3, replace('"./build.json"]', '"./build.json", "$(MODULES)/io/wifi/manifest.json"]')],
@@ -110,7 +111,7 @@ describe('refused when', () => {
   test('every rule has a case', () => {
     const seen = new Set(CASES.map(([, rule]) => rule));
     const all: Record<RuleName, true> = {
-      'missing-file': true, 'preload-typescript': true, 'preload-unknown': true, 'build-block-last': true, 'native-stack': true, creation: true,
+      'missing-file': true, 'tcp-listener': true, 'preload-typescript': true, 'preload-unknown': true, 'build-block-last': true, 'native-stack': true, creation: true,
       'sdkconfig-comment': true, 'sdkconfig-value': true, 'date-checks': true, 'dynamic-buffers': true, 'buffer-sizes': true, 'efuse-block': true,
       'image-validation': true, rollback: true, watchdog: true, 'nvs-encryption': true, 'debug-output': true, hardening: true, 'partition-missing': true,
       'partition-overlap': true, 'partition-size': true, 'partition-alignment': true, 'signer-reachable': true, 'signer-plain': true,
