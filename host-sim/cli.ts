@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addCloudToDeviceCommands } from './commands/c2d.ts';
 import { addDeviceCommand } from './commands/device.ts';
+import { addFaultsCommands } from './commands/faults.ts';
 import { addFirmwareCommands } from './commands/firmware.ts';
 import { addFlashCommand } from './commands/flash.ts';
 import { addHubCommand } from './commands/hub.ts';
@@ -20,7 +21,7 @@ import { openProcessContext } from './terminal/process-context.ts';
 export type AddCommand = (program: Command, context: CliContext) => void;
 
 const COMMANDS: readonly AddCommand[] = [
-  addSimCommand, addHubCommand,
+  addSimCommand, addHubCommand, addFaultsCommands,
   addDeviceCommand, addTwinCommands, addInvokeMethodCommand, addCloudToDeviceCommands, addMonitorCommand,
   addFirmwareCommands, addProvisionCommand, addFlashCommand, addRootsCommands, addTokenCommands,
 ];

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { DeniedSharedAccess } from '../hub/access/authorize.ts';
 import { encodeKey, generateKeyPair } from '../hub/access/symmetric-key.ts';
+import { openAdminServer, type AdminServer } from '../hub/faults/admin-server.ts';
 import { createHub, type Hub } from '../hub/hub.ts';
 import { openHubServices, STANDARD_PORTS, type HubServices, type ServicePorts } from '../hub/hub-services.ts';
 import type { Identity } from '../hub/identity.ts';
@@ -13,6 +14,7 @@ import { parsePolicyOption } from '../hub/registry/policy-option.ts';
 import type { Registry } from '../hub/registry/registry.ts';
 import { StateFile } from '../hub/state/state-file.ts';
 import { Throttles } from '../hub/throttles/throttles.ts';
+import { certificateSwitch } from '../simulation/fault-certificates.ts';
 import { openLocalPki, type LocalPki } from '../simulation/local-pki.ts';
 import { makeStyle, printJson, printLine, sayLine, type CliContext, type Style } from '../terminal/cli-context.ts';
 import { EXIT } from '../terminal/cli-error.ts';
@@ -134,11 +136,14 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
   const pki = await openLocalPki(names, realClock.now(), `hub-${names.join('+').replace(/[^A-Za-z0-9.+-]/g, '_').slice(0, 100)}`);
   const services = await openHubServices(hub, { clock: realClock, ports: choosePorts(flags), address: flags.address, tls: pki.tls });
   let withdraw = (): void => {};
+  let admin: AdminServer | undefined;
   try {
+    admin = await openAdminServer(hub, realClock, pki.tls);
+    hub.faults.useCertificates(certificateSwitch(services.mqtt, pki, names, () => realClock.now()));
     withdraw = announceHub(context.env, {
       processId: process.pid, hubName: hub.hubName, address: services.mqtt.address, rootFile: pki.rootFile,
       mqttPort: services.mqtt.port, httpsPort: services.https.port, amqpPort: services.amqp.port,
-      serviceConnectionString: ownerConnectionString(hub), adminPort: 0, adminToken: '',
+      serviceConnectionString: ownerConnectionString(hub), adminPort: admin.port, adminToken: admin.token,
     });
     if (flags.json === true) printJson(context, { event: 'started', hubName: flags.hubName, ...formatPlaces(services), rootFile: pki.rootFile });
     else sayLine(context, describeStart(services, pki, flags, makeStyle(context)));
@@ -148,6 +153,7 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
     await waitForInterrupt(context.interrupted);
   } finally {
     withdraw();
+    await admin?.close();
     await services.close();
   }
   const counts = ledger.counts();
@@ -194,6 +200,7 @@ function describeStart(services: HubServices, pki: LocalPki, flags: HubFlags, st
     ['api', `https://${https}, amqps://${amqp}`],
     ['time', `NTP ${ntp.join(', ')}; HTTPS date ${https}`],
     ['root', pki.rootFile],
+    ['faults', 'latchkey faults set KIND, list, clear'],
     ...(flags.state === undefined ? [] : [['state', flags.state] as [string, string]]),
   ];
   return [style.bold('Latchkey hub: Ctrl-C ends it'), ...rows.map(([name, value]) => `  ${style.cyan(name.padEnd(8))}${value}`)].join('\n');

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { describeAmqpEvent } from './amqp/amqp-event-text.ts';
 import { describeConfigurationEvent } from './configurations/configuration-event-text.ts';
 import type { HubEvent } from './events.ts';
+import { describeFaultEvent } from './faults/fault-event-text.ts';
 import { formatClientId } from './identity.ts';
 import { describeMessageEvent } from './messages/message-event-text.ts';
 import { describeMethodEvent } from './methods/method-event-text.ts';
@@ -71,6 +72,10 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
     case 'amqpLinkClosed':
     case 'amqpClosed':
       return describeAmqpEvent(event);
+    case 'faultSet':
+    case 'faultHit':
+    case 'faultEnded':
+      return describeFaultEvent(event);
     case 'tlsFailed':
       return { who: event.peer, text: `TLS failed: ${event.detail} (${event.code})`, tone: 'warning' };
     case 'connectionRejected':

@@ -1,5 +1,6 @@
 import type { AmqpEvent } from './amqp/amqp-events.ts';
 import type { ConfigurationEvent } from './configurations/configuration-events.ts';
+import type { FaultEvent } from './faults/fault-events.ts';
 import type { Identity } from './identity.ts';
 import type { MessageEvent } from './messages/message-events.ts';
 import type { MethodEvent } from './methods/method-events.ts';
@@ -49,6 +50,7 @@ export type HubEventBody =
   | RestEvent
   | AmqpEvent
   | MessageEvent
+  | FaultEvent
   | { readonly event: 'listening'; readonly service: 'mqtt' | 'https' | 'amqp' | 'date' | 'ntp'; readonly address: string; readonly port: number }
   | { readonly event: 'tlsFailed'; readonly peer: string; readonly code: string; readonly detail: string }
   | { readonly event: 'connectionRejected'; readonly peer: string; readonly limit: number }

@@ -4,6 +4,7 @@ import { Configurations } from './configurations/configurations.ts';
 import { decideConnect } from './mqtt/connect-rules.ts';
 import { MqttSide } from './mqtt/mqtt-side.ts';
 import type { HubEvent, HubEventBody } from './events.ts';
+import { FaultControl } from './faults/fault-control.ts';
 import { HubError } from './hub-error.ts';
 import type { Identity } from './identity.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_LIMITS, type HubLimits } from './limits.ts';
@@ -67,6 +68,8 @@ export interface Hub {
   /** What queries run over. */
   readonly rows: RowSource;
   readonly throttles: Throttles | undefined;
+  /** What goes wrong on request. */
+  readonly faults: FaultControl;
   /** What of the hub's own stores a state file keeps; the registry and others are their owners' to add. */
   readonly durables: readonly Durable[];
   /** Whether an identity is connected, and what is known of it. */
@@ -125,6 +128,7 @@ class LocalHub implements Hub {
   readonly configurations: Configurations;
   readonly rows: RowSource;
   readonly throttles: Throttles | undefined;
+  readonly faults: FaultControl;
   readonly durables: readonly Durable[];
   readonly clock: Clock;
   readonly limits: HubLimits;
@@ -151,7 +155,9 @@ class LocalHub implements Hub {
     this.throttles = options.throttles;
     const sessions = options.sessions ?? new SessionStore(records('session'));
     const presences = options.presences ?? new PresenceStore(records('presence'));
+    this.faults = new FaultControl(options.clock, (event) => this.emit(event), { connections: () => this.#mqtt.connections(), setClockOffset: (offsetMs) => this.setClockOffset(offsetMs) });
     this.#mqtt = new MqttSide({
+      faults: this.faults,
       clock: this.clock, limits: this.limits, graceMs: options.graceMs ?? DEFAULT_GRACE_MS, sessions, presences,
       services: { twins: this.twins, methods: this.methods, messages: this.messages, throttles: this.throttles, now: () => this.now() },
       emit: (event) => this.emit(event),
@@ -217,6 +223,7 @@ class LocalHub implements Hub {
     this.#serviceApi.close();
     this.#amqp.close();
     this.configurations.close();
+    this.faults.close();
     this.methods.close();
     this.messages.close();
     this.#mqtt.close();

@@ -1,6 +1,6 @@
 import { isIP, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { HubError } from './hub-error.ts';
 import type { HubLimits } from './limits.ts';
 
@@ -21,6 +21,8 @@ export interface ListenOptions {
 export interface Listener {
   readonly address: string;
   readonly port: number;
+  /** Shows new connections another chain. */
+  serve(tls: ServerCredentials): void;
   /** Stops listening and breaks what is connected. */
   close(): Promise<void>;
 }
@@ -39,9 +41,7 @@ export const LOOPBACK = '127.0.0.1';
  */
 export function createTlsServer(tls: ServerCredentials, limits: HubLimits, sink: TlsSink): Server {
   const server = createServer({
-    cert: tls.certificateChain,
-    key: tls.privateKey,
-    minVersion: 'TLSv1.2',
+    ...secureContextOf(tls),
     handshakeTimeout: limits.connectTimeoutMs,
     noDelay: true,
   });
@@ -71,12 +71,17 @@ export async function listenTls(options: ListenOptions, limits: HubLimits, sink:
   return {
     address: bound.address,
     port: bound.port,
+    serve: (credentials) => server.setSecureContext(secureContextOf(credentials)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+function secureContextOf({ certificateChain, privateKey }: ServerCredentials): SecureContextOptions {
+  return { cert: certificateChain, key: privateKey, minVersion: 'TLSv1.2' };
 }
 
 function formatPeer(socket: TLSSocket): string {

@@ -6,6 +6,8 @@ import { runCommandLine, type CliRun, type CliWorld } from '../fakes/cli-run.ts'
 
 const LIMIT_MS = 20_000;
 
+export type HubLine = Readonly<Record<string, unknown>> & { readonly event: string };
+
 /** `latchkey hub` in this process, and the other commands beside it, as a user has them. */
 export interface HubInProcess {
   readonly place: HubPlace;
@@ -13,8 +15,8 @@ export interface HubInProcess {
   readonly folder: string;
   /** The root that its certificate leads to, PEM. */
   readonly ca: string;
-  /** What it has printed, a JSON object a line. */
-  events(): readonly (Readonly<Record<string, unknown>> & { readonly event: string })[];
+  /** What it has printed, a JSON object a line; grows. */
+  readonly events: readonly HubLine[];
   /** A command; without options it finds this hub. */
   latchkey(args: readonly string[], world?: CliWorld): Promise<CliRun>;
   /** Ctrl-C. */
@@ -25,8 +27,14 @@ export async function startHub(args: readonly string[] = []): Promise<HubInProce
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-hubs-'));
   const env = { [HUBS_FOLDER_VARIABLE]: folder };
   const abort = new AbortController();
-  let output = '';
-  const run = runCommandLine(['hub', '--port', '0', '--json', ...args], { env, interrupted: abort.signal, onOutput: (text) => void (output += text) });
+  const events: HubLine[] = [];
+  let rest = '';
+  const onOutput = (text: string): void => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) events.push(JSON.parse(line) as HubLine);
+  };
+  const run = runCommandLine(['hub', '--port', '0', '--json', ...args], { env, interrupted: abort.signal, onOutput });
   const ended = run.then((result) => Promise.reject(new Error(`the hub ended: ${result.stderr}`)));
   ended.catch(() => {});
   const place = await Promise.race([findPlace(env), ended]);
@@ -34,7 +42,7 @@ export async function startHub(args: readonly string[] = []): Promise<HubInProce
     place,
     folder,
     ca: readFileSync(place.rootFile, 'utf8'),
-    events: () => output.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as ReturnType<HubInProcess['events']>[number]),
+    events,
     latchkey: (command, world = {}) => runCommandLine(command, { ...world, env: { ...env, ...world.env } }),
     async stop() {
       abort.abort();

@@ -4,6 +4,10 @@ import type { Clock } from '../../time/clock.ts';
 import { CONNACK_ACCEPTED, CONNACK_PROTOCOL_VERSION, type ConnectDenial, type ConnectGrant } from './connect-rules.ts';
 import { ConnectedClient, type DeviceServices } from './connected-client.ts';
 import type { DisconnectReason, HubEventBody } from '../events.ts';
+import { parseClientId, type Identity } from '../identity.ts';
+import type { DeviceFaults } from '../faults/device-faults.ts';
+import { Lag } from '../faults/lag.ts';
+import { MAX_DELAYED_BYTES } from '../faults/limits.ts';
 import { Framer } from './framer.ts';
 import { keepAliveWaitMs, type HubLimits } from '../limits.ts';
 import { PacketHold } from './packet-hold.ts';
@@ -31,6 +35,7 @@ export interface ConnectionHost {
   /** The hub's clock, milliseconds since 1970. */
   now(): number;
   emit(event: HubEventBody): void;
+  readonly faults: DeviceFaults;
   decideConnect(packet: IConnectPacket): ConnectGrant | ConnectDenial;
   /** A fault: whether CONNECTs of this client id are left lying for now. */
   holdsConnect(clientId: string): boolean;
@@ -52,6 +57,9 @@ export class Connection {
   #client: ConnectedClient | undefined;
   readonly #hold: PacketHold;
   #heldClientId: string | undefined;
+  readonly #inbound: Lag;
+  readonly #outbound: Lag;
+  #isAcceptedSlowly = false;
   #isReceiving = false;
   #modelId: string | undefined;
   #connectedMs = 0;
@@ -66,6 +74,8 @@ export class Connection {
     this.number = number;
     this.#host = host;
     this.#lastHeardMs = host.clock.monotonicMs();
+    this.#inbound = new Lag(host.clock);
+    this.#outbound = new Lag(host.clock);
     this.#hold = new PacketHold(host.clock, {
       pause: () => void stream.pause(),
       take: (packets) => this.#takeHeld(packets),
@@ -76,9 +86,9 @@ export class Connection {
     });
     this.#cancelWatch = host.clock.setTimer(host.limits.connectTimeoutMs, () => this.close('connect-timeout'));
     host.emit({ event: 'connectionOpened', connection: number, peer });
-    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    stream.on('data', (chunk: Buffer) => this.#arrive(chunk));
     stream.on('drain', () => this.act((client) => client.pump()));
-    stream.on('end', () => this.close('connection-lost', 'ended by the client without DISCONNECT'));
+    stream.on('end', () => this.#inbound.pass(this.#lagMs(), 0, () => this.close('connection-lost', 'ended by the client without DISCONNECT')));
     stream.on('error', (error: NodeJS.ErrnoException) => this.close('connection-lost', error.code ?? error.message, true));
     stream.on('close', () => {
       this.close('connection-lost', undefined, true);
@@ -125,9 +135,12 @@ export class Connection {
       this.#tellClosed(reason, detail);
       this.#client?.end();
       this.#host.release(this);
-      if (!abruptly) this.#endStream();
+      this.#inbound.close();
+      if (!abruptly) this.#outbound.pass(0, 0, () => this.#endStream());
     }
-    if (abruptly) this.#stream.destroy();
+    if (!abruptly) return;
+    this.#outbound.close();
+    this.#stream.destroy();
   }
 
   /** Client id of the CONNECT that is held. */
@@ -158,6 +171,21 @@ export class Connection {
     });
   }
 
+  /** A fault: how long bytes wait, each way. */
+  #lagMs(): number {
+    return this.#host.faults.isQuiet ? 0 : this.#host.faults.delayMs(this.#grant?.identity);
+  }
+
+  #arrive(chunk: Buffer): void {
+    const lagMs = this.#lagMs();
+    if (lagMs === 0 && this.#inbound.isEmpty) return this.#receive(chunk);
+    this.#inbound.pass(lagMs, chunk.length, () => {
+      this.#receive(chunk);
+      if (this.#inbound.pendingBytes < MAX_DELAYED_BYTES && !this.#hold.isHolding) this.#stream.resume();
+    });
+    if (this.#inbound.pendingBytes >= MAX_DELAYED_BYTES) this.#stream.pause();
+  }
+
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return;
     this.#lastHeardMs = this.#host.clock.monotonicMs();
@@ -179,13 +207,46 @@ export class Connection {
     if (this.#hold.holdsBehind(bytes)) return true;
     const packet = this.#reader.read(bytes);
     if (packet.cmd === 'malformed') this.#closeMalformed(packet);
-    else if (this.#client !== undefined) this.#handle(this.#client.handle(packet), bytes);
+    else if (this.#client !== undefined) {
+      if (packet.cmd === 'publish' && this.#dropsAt('message')) return false;
+      this.#handle(this.#client.handle(packet), bytes);
+      if (packet.cmd === 'publish' && this.#dropsAt('acknowledgement')) return false;
+    }
     else if (packet.cmd !== 'connect') this.close('first-packet-not-connect', `[MQTT-3.1.0-1] ${packet.cmd.toUpperCase()}`);
     else if (this.#host.holdsConnect(packet.clientId)) {
       this.#heldClientId = packet.clientId;
       this.#hold.stall(bytes);
-    } else this.#connect(packet);
+    } else if (!this.#acceptsSlowly(packet, bytes)) this.#connect(packet);
     return !this.#isClosed;
+  }
+
+  /** A fault: the connection breaks at this message. */
+  #dropsAt(moment: 'message' | 'acknowledgement'): boolean {
+    const identity = this.#grant?.identity;
+    if (this.#isClosed || identity === undefined || this.#host.faults.isQuiet || !this.#host.faults.dropsAt(moment, identity)) return false;
+    this.close('dropped', 'by a fault', true);
+    return true;
+  }
+
+  /** A fault: the CONNECT waits. */
+  #acceptsSlowly({ clientId }: IConnectPacket, bytes: Buffer): boolean {
+    if (this.#isAcceptedSlowly || this.#host.faults.isQuiet) return false;
+    const delayMs = this.#host.faults.acceptDelayMs(parseClientId(clientId));
+    if (delayMs === 0) return false;
+    this.#isAcceptedSlowly = true;
+    this.#hold.stall(bytes);
+    // There is no token yet whose end is waited for.
+    this.#cancelExpiry = this.#host.clock.setTimer(delayMs, () => this.resume());
+    return true;
+  }
+
+  /** A fault: the CONNECT is refused, whatever its token. */
+  #refuse(identity: Identity | undefined): boolean {
+    const returnCode = this.#host.faults.isQuiet ? undefined : this.#host.faults.refusal(identity);
+    if (returnCode === undefined) return false;
+    this.#writer.add({ cmd: 'connack', returnCode, sessionPresent: false });
+    this.close('refused', `by a fault, with ${returnCode}`);
+    return true;
   }
 
   #handle(waitMs: number, bytes: Buffer): void {
@@ -208,6 +269,7 @@ export class Connection {
     const token = packet.password === undefined ? {} : { token: digestToken(packet.password) };
     const { clientId, clean = true, keepalive = 0 } = packet;
     this.#host.emit({ event: 'connectReceived', connection: this.number, clientId, cleanSession: clean, keepAliveSeconds: keepalive, ...token });
+    if (this.#refuse(parseClientId(clientId))) return;
     if ((this.#host.services.throttles?.tryTake('connect') ?? 0) > 0) {
       this.#writer.add({ cmd: 'connack', returnCode: CONNACK_UNAVAILABLE, sessionPresent: false });
       return this.close('throttled', '429001 ThrottlingException');
@@ -246,11 +308,14 @@ export class Connection {
       ...(this.#modelId === undefined ? {} : { modelId: this.#modelId }),
     });
     this.#client.start();
+    if (!this.#host.faults.isQuiet) this.#host.faults.accepted(this);
   }
 
   #send(packet: Packet): void {
     if (this.#isClosed) return;
     this.#writer.add(packet);
+    const identity = this.#grant?.identity;
+    if (packet.cmd === 'publish' && packet.qos === 1 && identity !== undefined && this.#host.faults.duplicates(identity)) this.#writer.add({ ...packet, dup: true });
     // Within a chunk the answers leave together.
     if (!this.#isReceiving) this.#flush();
     if (this.#hold.isStalled && this.#writer.bytes > this.#host.limits.waitingBytes) this.close('client-does-not-read', 'stalled', true);
@@ -293,11 +358,11 @@ export class Connection {
 
   #flush(): void {
     if (this.#isClosed || this.#hold.isStalled) return;
-    const waitingBytes = this.#stream.writableLength;
+    const waitingBytes = this.#stream.writableLength + this.#outbound.pendingBytes;
     const bytes = this.#writer.take();
     if (bytes === undefined) return;
     // What waited before counts: one answer may be larger than the bound.
     if (waitingBytes > this.#host.limits.waitingBytes) this.close('client-does-not-read', `${waitingBytes} bytes wait`, true);
-    else this.#stream.write(bytes);
+    else this.#outbound.pass(this.#lagMs(), bytes.length, () => void this.#stream.write(bytes));
   }
 }

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { IConnectPacket } from 'mqtt-packet';
 import type { Clock } from '../../time/clock.ts';
 import type { HubEventBody } from '../events.ts';
+import type { DeviceFaults } from '../faults/device-faults.ts';
 import { formatClientId, parseClientId, type Identity } from '../identity.ts';
 import type { HubLimits } from '../limits.ts';
 import type { Presence } from '../twins/twin-format.ts';
@@ -21,6 +22,7 @@ export interface MqttSideOptions {
   readonly services: DeviceServices;
   readonly sessions: SessionStore;
   readonly presences: PresenceStore;
+  readonly faults: DeviceFaults;
   emit(event: HubEventBody): void;
   decideConnect(packet: IConnectPacket): ConnectGrant | ConnectDenial;
   /** Whether an identity is registered and enabled, or registered at all. */
@@ -33,6 +35,7 @@ export class MqttSide implements ConnectionHost {
   readonly limits: HubLimits;
   readonly graceMs: number;
   readonly services: DeviceServices;
+  readonly faults: DeviceFaults;
   readonly #options: MqttSideOptions;
   readonly #connections = new Set<Connection>();
   readonly #byClientId = new Map<string, Connection>();
@@ -44,6 +47,7 @@ export class MqttSide implements ConnectionHost {
     this.limits = options.limits;
     this.graceMs = options.graceMs;
     this.services = options.services;
+    this.faults = options.faults;
     this.#options = options;
   }
 
@@ -62,6 +66,11 @@ export class MqttSide implements ConnectionHost {
   /** Who is connected. */
   identities(): readonly Identity[] {
     return [...this.#byClientId.values()].flatMap((connection) => connection.grant?.identity ?? []);
+  }
+
+  /** Those whose CONNECT was accepted. */
+  connections(): readonly Connection[] {
+    return [...this.#byClientId.values()];
   }
 
   presence(identity: Identity): Presence {

@@ -35,6 +35,7 @@ export class RequestHandler {
     const method = request.method ?? '';
     // RFC 9112, section 3.2: a request without a Host is answered 400.
     if (target === undefined || request.headers.host === undefined) return this.#send(request, response, { status: 400, headers: { Connection: 'close' } });
+    if (this.#options.admits?.(request) === false) return this.#send(request, response, { status: 403, headers: { Connection: 'close' } });
     if (isDateRequest(method, target)) return this.#send(request, response, { status: 200 });
     const match = this.#routes.match(method, target.segments);
     const route = match.kind === 'route' ? match.route : undefined;
@@ -80,7 +81,7 @@ export class RequestHandler {
     if (match.kind === 'not-found') throw new ServiceError(404, 404_000, 'GenericNotFound', 'There is no such operation.');
     if (match.kind === 'method-not-allowed') throw new ServiceError(405, 405_000, 'GenericMethodNotAllowed', `This resource takes ${match.allow.join(', ')}.`);
     const { route, params } = match;
-    checkApiVersion(target.query);
+    if (this.#options.isVersioned !== false) checkApiVersion(target.query);
     for (const name of ['deviceId', 'moduleId']) {
       const id = params[name];
       if (id !== undefined && !isIdentityName(id)) throw new ServiceError(400, 400_004, 'ArgumentInvalid', `The ${name} is not valid.`);

@@ -20,6 +20,10 @@ export interface RestServerOptions {
   readonly throttles?: Throttles | undefined;
   readonly emit: (event: RestEvent | { readonly event: 'connectionRejected'; readonly peer: string; readonly limit: number }) => void;
   readonly limits?: Partial<RestLimits>;
+  /** Whether a request may be looked at at all; others are answered 403 before anything of them is read. */
+  readonly admits?: (request: IncomingMessage) => boolean;
+  /** Whether requests must say which version of IoT Hub's API they speak. Default: they must. */
+  readonly isVersioned?: boolean;
 }
 
 /** The service API over HTTP/1.1. It takes the plaintext side of TLS connections, listens nowhere and has no timers but the hub's clock. */
