@@ -1,5 +1,5 @@
 import type { JsonRefusal } from './json/json-refusal.ts';
-import type { InboundMessage } from './messages/inbound-message.ts';
+import type { InboundMessage, LargeMessage, LargeMessageTaker } from './messages/inbound-message.ts';
 import type { MethodHandler } from './methods/method-request.ts';
 
 /**
@@ -29,6 +29,11 @@ export interface AgentPart {
    * this part's: the next one is asked. The application is asked last.
    */
   readonly onMessage?: ((message: InboundMessage) => void | boolean) | undefined;
+  /**
+   * A cloud-to-device message above `maxInboundBytes`, in pieces, one message at a time. `undefined` says that it is not this part's; one
+   * that nobody takes is skipped, acknowledged, and told as `oversize`.
+   */
+  readonly onLargeMessage?: ((message: LargeMessage) => LargeMessageTaker | undefined) | undefined;
 }
 
 /** Desired properties as they are now, or a change of them. */

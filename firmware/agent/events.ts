@@ -59,8 +59,11 @@ export type TwinRequestKind = 'get' | 'report';
 export type CloudEvent =
   /** A message larger than `maxInboundBytes` was skipped (and acknowledged; a method was answered with 413). */
   | { readonly type: 'oversize'; readonly topic: string; readonly byteCount: number }
-  /** A message on a topic that the agent did not ask for was skipped; `topic` is cut to `MAX_EVENT_TEXT` characters. */
-  | { readonly type: 'ignored'; readonly topic: string }
+  /**
+   * Messages on topics that the agent did not ask for were skipped, `count` since start; said the first time, the second, the fourth,
+   * the eighth, …. `topic` is the last one's, cut to `MAX_EVENT_TEXT` characters.
+   */
+  | { readonly type: 'ignored'; readonly topic: string; readonly count: number }
   /** The agent answered a direct method itself: 400 payload unreadable, 413 too large, 429 too many at once, 500 the handler threw, 501 unknown. */
   | { readonly type: 'method-refused'; readonly name: string; readonly status: number }
   /** A direct method was not answered: nobody called `respond` in time, or more came than even refusals can be kept for. */

@@ -19,6 +19,8 @@ export interface ReceptionOwner {
   receptionFree(): void;
 }
 
+type CloudMessageTopic = Extract<InboundTopic, { readonly kind: 'cloud-message' }>;
+
 /** Finds out what the hub's messages are and hands them on: to the twin, the methods, the inbox. Nothing that they hold ends the connection. */
 export class Reception implements PublishReceiver {
   /** A message is being handled: what that leads to leaves afterwards, not deep in its stack, which is small on the chip. */
@@ -26,8 +28,9 @@ export class Reception implements PublishReceiver {
   readonly #identity: Identity;
   readonly #application: Application;
   readonly #owner: ReceptionOwner;
+  #ignoredCount = 0;
   /** What the payload that is passing by in pieces belongs to. */
-  #large: TwinTopic | undefined;
+  #large: TwinTopic | CloudMessageTopic | undefined;
 
   constructor(identity: Identity, application: Application, owner: ReceptionOwner) {
     this.#identity = identity;
@@ -44,8 +47,9 @@ export class Reception implements PublishReceiver {
     const topic = parseTopic(this.#identity, publish.topic);
     // A message is acknowledged when it is handled, all else at once.
     if (topic?.kind !== 'cloud-message' && publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    if (topic === undefined) return this.#application.report({ type: 'ignored', topic: publish.topic.slice(0, MAX_EVENT_TEXT) });
+    if (topic === undefined) return this.#ignore(publish.topic);
     if (!this.#owner.isCurrent(connection)) return;
+    // As `#hold`, with two frames less on the stack.
     this.isBusy = true;
     try {
       this.#handle(connection, publish, topic);
@@ -57,31 +61,36 @@ export class Reception implements PublishReceiver {
 
   claimsLarge(connection: HubConnection, publish: LargePublish): boolean {
     const topic = this.#owner.isCurrent(connection) ? this.#topicOf(publish) : undefined;
-    this.#large = isOfTwin(topic) && this.#owner.twin?.begin(topic) === true ? topic : undefined;
+    this.#large = undefined;
+    if (isOfTwin(topic)) {
+      if (this.#owner.twin?.begin(topic) === true) this.#large = topic;
+    } else if (topic?.kind === 'cloud-message') {
+      this.#hold(() => {
+        if (this.#owner.inbox.beginLarge(connection, publish, topic.encodedProperties)) this.#large = topic;
+      });
+    }
     return this.#large !== undefined;
   }
 
   largeReceived(connection: HubConnection, bytes: Uint8Array): void {
-    if (this.#owner.isCurrent(connection)) this.#owner.twin?.feed(bytes);
+    if (!this.#owner.isCurrent(connection)) return;
+    if (this.#large?.kind === 'cloud-message') this.#hold(() => this.#owner.inbox.largePiece(bytes));
+    else this.#owner.twin?.feed(bytes);
   }
 
   largeEnded(connection: HubConnection, publish: LargePublish): void {
     const topic = this.#large;
     if (!this.#owner.isCurrent(connection) || topic === undefined) return;
     this.#large = undefined;
+    if (topic.kind === 'cloud-message') return this.#hold(() => this.#owner.inbox.endLarge());
     if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
-    this.isBusy = true;
-    try {
-      this.#owner.twin?.end(topic);
-    } finally {
-      this.isBusy = false;
-    }
-    this.#owner.receptionFree();
+    this.#hold(() => this.#owner.twin?.end(topic));
   }
 
   oversizeReceived(connection: HubConnection, publish: LargePublish): void {
-    if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
     const topic = this.#topicOf(publish);
+    if (topic?.kind === 'cloud-message') this.#owner.inbox.skipLarge();
+    else if (publish.packetId !== undefined) connection.send({ type: 'puback', packetId: publish.packetId });
     // The twin was asked in `claimsLarge`.
     if (isOfTwin(topic)) return;
     this.#application.report({ type: 'oversize', topic: publish.topic, byteCount: publish.byteCount });
@@ -95,6 +104,23 @@ export class Reception implements PublishReceiver {
     if (twin?.begin(topic) !== true) return;
     twin.feed(publish.payload);
     twin.end(topic);
+  }
+
+  /** Runs handlers; what they want to send leaves afterwards. */
+  #hold(run: () => void): void {
+    this.isBusy = true;
+    try {
+      run();
+    } finally {
+      this.isBusy = false;
+    }
+    this.#owner.receptionFree();
+  }
+
+  /** A flood of messages must not become one of events. */
+  #ignore(topic: string): void {
+    const count = ++this.#ignoredCount;
+    if ((count & (count - 1)) === 0) this.#application.report({ type: 'ignored', topic: topic.slice(0, MAX_EVENT_TEXT), count });
   }
 
   #topicOf({ topic, topicCut }: LargePublish): InboundTopic | undefined {

@@ -32,7 +32,7 @@ async function live(arena: Arena, script: PeerScript, watchMs: number): Promise<
   const acknowledged = arena.peer.acknowledged.size;
   await arena.board.runFor(watchMs);
   expect(arena.peer.acknowledged.size).toBeGreaterThan(acknowledged);
-  return arena.board.lines.slice(arena.board.lines.indexOf(connected) + 1).filter(({ event }) => !['telemetry', 'message', 'oversize'].includes(String(event)));
+  return arena.board.lines.slice(arena.board.lines.indexOf(connected) + 1).filter(({ event }) => !['telemetry', 'message', 'oversize', 'ignored'].includes(String(event)));
 }
 
 test.each(BEHAVIOUR_CASES)('$name: met as told, the good twin is accepted, and nothing is lost', async ({ good, bad, says, settings, watchMs = WATCH_MS }) => {

@@ -13,3 +13,19 @@ export interface InboundMessage {
    */
   acknowledge(): void;
 }
+
+/** A message from the cloud that is too large to be held; its payload comes in pieces. */
+export interface LargeMessage extends Omit<InboundMessage, 'payload'> {
+  /** Of the payload. */
+  readonly byteCount: number;
+}
+
+/** Takes the payload of a large message. What it throws becomes an event. */
+export interface LargeMessageTaker {
+  /** The next piece, never empty, some 1 KB; the bytes are the receiver's. */
+  onPiece(bytes: Uint8Array): void;
+  /** That was all; `acknowledge` the message when it is handled. */
+  onEnd(): void;
+  /** The connection has gone: the message comes again from its beginning. */
+  onLost(): void;
+}

@@ -207,9 +207,17 @@ describe('a direct method', () => {
       bench.connect();
       publish(bench.hub.current, topic, '{}');
       bench.time.advance(100);
-      expect([requests.length, answers.length, bench.eventsOf('ignored')]).toEqual([0, 0, [{ type: 'ignored', topic }]]);
+      expect([requests.length, answers.length, bench.eventsOf('ignored')]).toEqual([0, 0, [{ type: 'ignored', topic, count: 1 }]]);
     },
   );
+});
+
+test('a flood of messages that nobody asked for is told of in the first, second, fourth, eighth, …', () => {
+  const { bench } = open();
+  bench.connect();
+  for (let i = 0; i < 100; i++) publish(bench.hub.current, `elsewhere/${i}`, '');
+  bench.time.advance(100);
+  expect(bench.eventsOf('ignored').map(({ count }) => count)).toEqual([1, 2, 4, 8, 16, 32, 64]);
 });
 
 describe('many methods at once', () => {
