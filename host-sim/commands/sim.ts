@@ -49,6 +49,8 @@ const EXAMPLES = `Examples:
   npm run sim -- --duration 120s --token-ttl 20s --delay 50ms --telemetry-interval 10ms
   npm run sim -- --duration 2m --scenario wrong-key      renewals that the hub refuses for a while
   npm run sim -- --virtual-time --duration 1h --cuts 30  an hour with thirty breaks of the link, in seconds
+  npm run sim -- --virtual-time --duration 3m --token-ttl 25s --scenario key-rotation
+                                                         primary, secondary and new primary key, one after another
   npm run sim -- --virtual-time --duration 1m --devices 500 --telemetry-interval 10s --scenario configuration
                                                          one automatic configuration for 500 devices
   npm run sim -- --scenario root-migration               a hundred devices whose hub moves to another root
@@ -68,7 +70,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .addOption(durationOption('--delay <time>', 'one-way delay of the link between devices and hub', durationMs(0, 60_000), '0ms'))
     .option('--seed <n>', 'makes chance repeat', wholeNumber(0, 2 ** 31 - 1))
     .option('--cuts <n>', 'break the link at so many random moments', wholeNumber(0, 10_000), 0)
-    .addOption(new Option('--scenario <name>', 'make the hub refuse renewals for a while, configure all devices, or move the hub to another root').choices(SCENARIO_NAMES))
+    .addOption(new Option('--scenario <name>', 'make the hub refuse renewals for a while, replace the keys of devices, configure all devices, or move the hub to another root').choices(SCENARIO_NAMES))
     .option('--no-updates', 'with root-migration: nobody offers new roots; the devices are lost')
     .option('--virtual-time', 'jump from event to event instead of waiting; the same seed gives the same run')
     .addOption(new Option('--bits <n>', 'the board as a 64-bit program, or as a 32-bit one as on the chip').choices(['32', '64']).default('64'))

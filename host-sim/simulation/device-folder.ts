@@ -61,15 +61,25 @@ export interface RecoverySetup {
 
 export type DeviceCredential =
   /** The key goes into the key file, which only C reads, and nowhere else. */
-  | { readonly type: 'key'; readonly keyBase64: string; readonly policyName?: string | undefined }
+  | {
+      readonly type: 'key';
+      readonly keyBase64: string;
+      readonly policyName?: string | undefined;
+      /** Keys for the slots behind the first, in the order in which the agent is to try them. */
+      readonly furtherKeysBase64?: readonly string[] | undefined;
+    }
   | { readonly type: 'token'; readonly token: string };
 
 /** Makes the folder of a device: settings and key file; a flash that is there stays. @throws KeyFileError */
 export function writeDeviceFolder(folder: string, setup: DeviceSetup): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { credential } = setup;
-  if (credential.type === 'key') writeKeyFile(join(folder, 'keys.bin'), [{ slot: KEY_SLOT, keyBase64: credential.keyBase64, prefixes: [resourceOf(setup)] }]);
+  if (credential.type === 'key') writeKeyFile(join(folder, 'keys.bin'), keysOf(credential).map((keyBase64, index) => ({ slot: KEY_SLOT + index, keyBase64, prefixes: [resourceOf(setup)] })));
   writeSettings(join(folder, 'settings.kv'), { [SETTINGS_DOMAIN]: deviceSettings(setup) });
+}
+
+function keysOf({ keyBase64, furtherKeysBase64 = [] }: Extract<DeviceCredential, { type: 'key' }>): readonly string[] {
+  return [keyBase64, ...furtherKeysBase64];
 }
 
 /** What the key of a device may sign for: itself, or the module that it is. */
@@ -96,6 +106,7 @@ export function deviceSettings(setup: Omit<DeviceSetup, 'credential'> & Partial<
     ntp0: setup.ntp?.[0],
     ntp1: setup.ntp?.[1],
     date: setup.date,
+    slots: credential?.type === 'key' && credential.furtherKeysBase64 !== undefined ? keysOf(credential).map((_, index) => KEY_SLOT + index).join(',') : undefined,
     skn: credential?.type === 'key' ? credential.policyName : undefined,
     token: credential?.type === 'token' ? credential.token : undefined,
     rneed: setup.updates?.threshold,

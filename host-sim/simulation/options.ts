@@ -30,8 +30,8 @@ export interface SimulationOptions {
   readonly app: AppName;
 }
 
-/** Refused renewals, by their cause; one configuration for all devices; a hub that moves to another root. */
-export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock', 'configuration', 'root-migration'] as const;
+/** Refused renewals, by their cause; keys that are replaced while they are in use; one configuration for all devices; a hub that moves to another root. */
+export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock', 'key-rotation', 'configuration', 'root-migration'] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 

@@ -34,8 +34,8 @@ export interface ScenarioTarget {
   readonly tokenLifeSeconds: number;
 }
 
-/** Those with a begin and an end; the other one is root-migration.ts. */
-export type PlannedScenario = Exclude<ScenarioName, 'root-migration'>;
+/** Those with a begin and an end; the others are key-rotation.ts and root-migration.ts. */
+export type PlannedScenario = Exclude<ScenarioName, 'key-rotation' | 'root-migration'>;
 
 /** What happens to the devices for a while. */
 export interface Scenario {

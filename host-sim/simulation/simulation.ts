@@ -17,6 +17,7 @@ import { openLocalPki, type LocalPki } from './local-pki.ts';
 import type { SimulationOptions } from './options.ts';
 import type { DevicePlan, RunEnding } from './run.ts';
 import { RunControl } from './run-control.ts';
+import { planKeyRotation, slotsOf, type RotationKeys } from './key-rotation.ts';
 import { openMigrationOwner, type MigrationOwner } from './migration-owner.ts';
 import { MIN_MIGRATION_DEVICES, RootMigration } from './root-migration.ts';
 import { DEFAULT_RUN_MS, planCuts, planScenario, type Plan } from './scenarios.ts';
@@ -72,8 +73,9 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
   try {
     const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
     startMs = clock.monotonicMs();
+    const rotation = new Map<string, RotationKeys>();
     const devices = Array.from({ length: options.deviceCount }, (_, index) =>
-      makeDevice(`sim-${index + 1}`, { options, side, pki, owner, world, folder, tell, seed: seed === undefined ? undefined : seed * SEED_STRIDE + index }),
+      makeDevice(`sim-${index + 1}`, { options, side, pki, owner, rotation, world, folder, tell, seed: seed === undefined ? undefined : seed * SEED_STRIDE + index }),
     );
     const deviceIds = devices.map(({ record }) => record.deviceId);
     if (!options.isVirtual) host.onGuest?.(addGuest(side));
@@ -83,6 +85,8 @@ export async function simulate(options: SimulationOptions, host: SimulationHost)
     if (owner !== undefined) {
       migration = planMigration(options, { owner, side, world, devices, plan });
       endings.push(() => migration?.close());
+    } else if (options.scenario === 'key-rotation') {
+      endings.push(planKeyRotation(side.hub, rotation, plan));
     } else if (options.scenario !== undefined && options.scenario !== 'root-migration') {
       endings.push(planScenario(options.scenario, { hub: side.hub, deviceIds, tokenLifeSeconds: options.tokenLifeSeconds }, plan));
     }
@@ -108,6 +112,8 @@ interface DeviceMaking {
   readonly side: HubSide;
   readonly pki: LocalPki;
   readonly owner: MigrationOwner | undefined;
+  /** Of the scenario `key-rotation`: keys that are made for it go here. */
+  readonly rotation: Map<string, RotationKeys>;
   readonly world: World;
   readonly folder: string;
   readonly tell: Tell;
@@ -115,8 +121,12 @@ interface DeviceMaking {
 }
 
 /** Registers one device at the hub and writes its folder. */
-function makeDevice(deviceId: string, { options, side, pki, owner, world, folder, tell, seed }: DeviceMaking): DevicePlan {
-  const keys = options.isVirtual ? repeatableKeys(deviceId, seed) : generateKeyPair();
+function makeDevice(deviceId: string, { options, side, pki, owner, rotation, world, folder, tell, seed }: DeviceMaking): DevicePlan {
+  const makeKeys = (purpose: string): KeyPair => (options.isVirtual ? repeatableKeys(`${deviceId}${purpose}`, seed) : generateKeyPair());
+  const keys = makeKeys('');
+  if (options.scenario === 'key-rotation') rotation.set(deviceId, { today: keys, nextPrimary: makeKeys(' next').primary });
+  const rotated = rotation.get(deviceId);
+  const furtherKeysBase64 = rotated && slotsOf(rotated).slice(1).map(encodeKey);
   side.hub.registry.add({ deviceId }, { keys });
   const deviceFolder = join(folder, deviceId);
   writeDeviceFolder(deviceFolder, {
@@ -132,7 +142,7 @@ function makeDevice(deviceId: string, { options, side, pki, owner, world, folder
     updates: owner?.updates,
     ntp: world.places.ntp.map(formatPlace),
     date: `localhost:${world.places.date.port}`,
-    credential: { type: 'key', keyBase64: encodeKey(keys.primary) },
+    credential: { type: 'key', keyBase64: encodeKey(keys.primary), furtherKeysBase64 },
   });
   return { record: new DeviceRecord(deviceId, tell), folder: deviceFolder, seed, cable: new Cable() };
 }
