@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError, type Command } from 'commander';
 import { PART_BYTES } from '../../firmware/agent/roots/root-limits.ts';
-import { parseBundleUrl } from '../../firmware/agent/roots/bundle-fetch.ts';
+import { parseBundleUrl } from '../../firmware/agent/roots/root-place.ts';
 import { explained, readBytes, readEnvelopeFile } from '../roots/bundle-files.ts';
 import { readDraft } from '../roots/bundle-draft.ts';
 import { rollOut, type RolloutEvent, type RolloutPlan } from '../roots/rollout.ts';

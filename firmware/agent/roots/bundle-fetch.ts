@@ -1,46 +1,15 @@
 import type { Port, TcpSocket } from '../port.ts';
 import { MAX_BUNDLE_BYTES } from './root-limits.ts';
-
-/** Where a bundle lies, on a server that need not be trusted. */
-export interface BundlePlace {
-  readonly host: string;
-  readonly port: number;
-  /** With its slash, and a query where the owner gave one. */
-  readonly path: string;
-}
+import { HTTP_PORT, type BundlePlace } from './root-place.ts';
 
 export type FetchResult =
   | { readonly ok: true; readonly bytes: Uint8Array }
   /** `ERR_FETCH_NOT_FOUND` (404), `ERR_FETCH_STATUS`, `ERR_FETCH_SIZE`, `ERR_FETCH_FORMAT`, `ERR_TIMEOUT`, `ERR_DNS`, `ERR_TCP`. */
   | { readonly ok: false; readonly code: string };
 
-const HTTP_PORT = 80;
-const MAX_URL_CHARACTERS = 512;
 const MAX_HEAD_BYTES = 2048;
 const READ_BYTES = 1024;
 export const FETCH_TIMEOUT_MS = 30_000;
-
-/** `undefined` for what is no `http://host[:port]/path` in visible ASCII. */
-export function parseBundleUrl(url: string): BundlePlace | undefined {
-  if (!url.startsWith('http://') || url.length > MAX_URL_CHARACTERS) return undefined;
-  for (let i = 0; i < url.length; i++) {
-    const code = url.charCodeAt(i);
-    if (code <= 0x20 || code > 0x7e) return undefined;
-  }
-  const rest = url.slice('http://'.length);
-  const slash = rest.indexOf('/');
-  const authority = slash < 0 ? rest : rest.slice(0, slash);
-  return parseBundleHost(authority, slash < 0 ? '/' : rest.slice(slash));
-}
-
-/** `host` or `host:port`. */
-export function parseBundleHost(authority: string, path: string): BundlePlace | undefined {
-  const colon = authority.indexOf(':');
-  const host = colon < 0 ? authority : authority.slice(0, colon);
-  const port = colon < 0 ? HTTP_PORT : Number(authority.slice(colon + 1));
-  if (host === '' || host.includes('@') || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
-  return { host, port, path };
-}
 
 /**
  * One plain HTTP GET: HTTP/1.0, so that nothing comes in chunks; no identity, no redirect, a bounded answer with its length said before.

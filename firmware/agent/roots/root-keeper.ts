@@ -8,12 +8,13 @@ import type { MethodHandler, MethodRequest } from '../methods/method-request.ts'
 import type { Port } from '../port.ts';
 import type { TrustedAgent, TrustKeeper } from '../trust.ts';
 import { BundleError } from './bundle-error.ts';
-import { BundleFetch, parseBundleHost, type BundlePlace, type FetchResult } from './bundle-fetch.ts';
+import { BundleFetch, type FetchResult } from './bundle-fetch.ts';
 import { checkBundle } from './check-bundle.ts';
 import { DEFAULT_RECOVERY, initialRecovery, stepRecovery, type Recovery, type RecoveryEvent, type RecoveryOptions } from './recovery.ts';
 import type { RootFlash } from './root-flash.ts';
 import { MAX_LINKS, TRIAL_AGAIN_MS } from './root-limits.ts';
 import { MESSAGE_PROPERTY, MESSAGE_VALUE, parseOffer, PART_PROPERTIES, placeOf, ROOTS_PROPERTY, UPDATE_METHOD, type PartOffer, type UrlOffer } from './root-offer.ts';
+import { parseBundleHost, type BundlePlace } from './root-place.ts';
 import { RootStore, type FactorySet } from './root-store.ts';
 import type { RootVerifier } from './root-verifier.ts';
 import { TlsProbe } from './tls-probe.ts';

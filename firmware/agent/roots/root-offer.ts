@@ -1,5 +1,5 @@
 import { BundleError } from './bundle-error.ts';
-import { parseBundleUrl, type BundlePlace } from './bundle-fetch.ts';
+import { parseBundleUrl, type BundlePlace } from './root-place.ts';
 import { MAX_PARTS, MAX_ROOT_VERSION, SHA256_BYTES } from './root-limits.ts';
 
 /** A bundle that lies on a server. */
