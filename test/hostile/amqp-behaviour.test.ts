@@ -130,6 +130,21 @@ hostile('a connection ends with its last token and the grace time, unless a new 
   expect([second.isEnded, closes(bench)]).toEqual([true, ['token-expired', 'token-expired']]);
 });
 
+hostile('a link ends with the last token that opens it, although the connection has another one', async () => {
+  const bench = openAmqpBench({}, 5_000);
+  const peer = await opened(bench);
+  await claim(peer, bench.token('service', 60, `${HUB_NAME}/messages/devicebound`), 0, `${HUB_NAME}/messages/devicebound`);
+  await claim(peer, bench.token('service', 120, `${HUB_NAME}/messages/servicebound`), 1, `${HUB_NAME}/messages/servicebound`);
+  await peer.say(attachSender(2, C2D), attachReceiver(3, FEEDBACK));
+  await bench.advance(64_999);
+  await peer.say(transfer({ handle: 2, id: 2 }, message('/devices/dev1/messages/devicebound', Buffer.from('x'))));
+  expect([bench.messages.count(dev1), detaches(peer)]).toEqual([1, []]);
+  await bench.advance(1);
+  expect([peer.isEnded, detaches(peer)]).toEqual([false, ['amqp:unauthorized-access']]);
+  await bench.advance(60_000);
+  expect([peer.isEnded, closes(bench)]).toEqual([true, ['token-expired']]);
+});
+
 hostile('a connection has 64 sessions and 128 links', async () => {
   const bench = openAmqpBench();
   const many = await opened(bench);

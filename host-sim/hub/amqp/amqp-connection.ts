@@ -99,13 +99,22 @@ export class AmqpConnection {
     this.#stream.destroy();
   }
 
-  /** Sets the timer for the end of the last token; again when the hub's clock was changed. */
+  /** Sets the timer for the end of the next token; again when the hub's clock was changed. */
   watchExpiry(): void {
     this.#cancelExpiry();
-    const lastSeconds = this.#claims.lastExpirySeconds();
-    if (lastSeconds === undefined || this.#isClosed) return;
-    const leftMs = lastSeconds * 1_000 + this.#host.graceMs - this.#host.now();
-    this.#cancelExpiry = this.#host.clock.setTimer(Math.max(0, leftMs), () => this.close('token-expired', 'amqp:unauthorized-access', 'the last token has ended'));
+    const firstSeconds = this.#claims.firstExpirySeconds();
+    if (firstSeconds === undefined || this.#isClosed) return;
+    const leftMs = firstSeconds * 1_000 + this.#host.graceMs - this.#host.now();
+    this.#cancelExpiry = this.#host.clock.setTimer(Math.max(0, leftMs), () => this.#endTokens());
+  }
+
+  /** Links end with the last token that is for them, the connection with the last of all. */
+  #endTokens(): void {
+    this.#claims.forgetEnded((this.#host.now() - this.#host.graceMs) / 1_000);
+    if (this.#claims.isEmpty) return this.close('token-expired', 'amqp:unauthorized-access', 'the last token has ended');
+    this.#links.detachUncovered();
+    flush(this.#rhea);
+    this.watchExpiry();
   }
 
   #receive(chunk: Buffer): void {

@@ -1,5 +1,5 @@
 import type { AccessDenial, AccessGrant } from '../access/authorize.ts';
-import { parseResource, type Resource } from '../access/resource-scope.ts';
+import { covers, parseResource, type Resource } from '../access/resource-scope.ts';
 import { decodePercentOnce } from '../access/sas-token.ts';
 
 /** Whether a token lets a service do something with `resource`. */
@@ -8,11 +8,17 @@ export type AuthorizeToken = (token: string, resource: Resource) => AccessGrant 
 /** Schemes that stand before a host in an audience; `sb://` belongs to what Event Hubs clients sign, so it stays. */
 const SCHEMES = /^(?:amqps?|https):\/\//i;
 
+interface Claim {
+  readonly token: string;
+  readonly scope: Resource;
+  readonly expirySeconds: number;
+}
+
 /** The tokens that one connection has shown. They are verified again for every link, against the clock and keys of that moment. */
 export class Claims {
   readonly #authorize: AuthorizeToken;
   readonly #maxClaims: number;
-  readonly #tokens = new Map<string, { readonly token: string; readonly expirySeconds: number }>();
+  readonly #tokens = new Map<string, Claim>();
 
   constructor(authorize: AuthorizeToken, maxClaims: number) {
     this.#authorize = authorize;
@@ -24,7 +30,7 @@ export class Claims {
     const verdict = this.#authorize(token, parseAudience(audience));
     if (!verdict.accepted) return verdict;
     if (!this.#tokens.has(audience) && this.#tokens.size >= this.#maxClaims) return undefined;
-    this.#tokens.set(audience, { token, expirySeconds: verdict.expirySeconds });
+    this.#tokens.set(audience, { token, scope: verdict.scope, expirySeconds: verdict.expirySeconds });
     return verdict;
   }
 
@@ -39,10 +45,25 @@ export class Claims {
     return best;
   }
 
-  /** When the last of them ends, seconds since 1970; `undefined` without any. */
-  lastExpirySeconds(): number | undefined {
+  /** Whether one of them is for `resource`, be it that it has ended and its time of grace has not. */
+  covers(resource: Resource): boolean {
+    return [...this.#tokens.values()].some(({ scope }) => covers(scope, resource));
+  }
+
+  /** Whether none is left. */
+  get isEmpty(): boolean {
+    return this.#tokens.size === 0;
+  }
+
+  /** When the first of them ends, seconds since 1970; `undefined` without any. */
+  firstExpirySeconds(): number | undefined {
     const expiries = [...this.#tokens.values()].map(({ expirySeconds }) => expirySeconds);
-    return expiries.length === 0 ? undefined : Math.max(...expiries);
+    return expiries.length === 0 ? undefined : Math.min(...expiries);
+  }
+
+  /** Forgets those that ended at this time or earlier. */
+  forgetEnded(bySeconds: number): void {
+    for (const [audience, { expirySeconds }] of this.#tokens) if (expirySeconds <= bySeconds) this.#tokens.delete(audience);
   }
 }
 

@@ -127,9 +127,11 @@ export class LinkTable implements LinkHost {
     for (const link of [...this.#links.keys()]) this.closed(link);
   }
 
-  /** Ends the links that no token opens any more. */
-  detachUnauthorized(): void {
-    for (const [link, { node }] of [...this.#links]) if (!this.#mayUse(node)) this.detach(link, UNAUTHORIZED);
+  /** Ends the links that no token of the connection is for any more. */
+  detachUncovered(): void {
+    for (const [link, { node }] of [...this.#links]) {
+      if (node.resources.length > 0 && !node.resources.some((resource) => this.#host.claims.covers(resource))) this.detach(link, UNAUTHORIZED);
+    }
   }
 
   canSend(sender: Sender, bytes: number): boolean {
@@ -168,7 +170,7 @@ export class LinkTable implements LinkHost {
   /** @returns the node where the client may use it in this direction; else the link is closed with the reason */
   #admit(link: Sender | Receiver, address: string, direction: 'openInbound' | 'openOutbound'): AmqpNode | undefined {
     const node = this.#host.nodes.find(address, this.#host.hostName());
-    const isKnownClient = this.#host.claims.lastExpirySeconds() !== undefined;
+    const isKnownClient = !this.#host.claims.isEmpty;
     if (node === undefined) link.close(isKnownClient ? NOT_FOUND : UNAUTHORIZED);
     else if (!this.#mayUse(node)) {
       const denial = node.resources.map((resource) => this.#host.claims.find(resource)).find((verdict) => verdict?.accepted === false);
