@@ -14,6 +14,7 @@ import { measurePeak } from './peak-rows.ts';
 import { measureRefusal } from './refusal-rows.ts';
 import { measureRenewals } from './renewal-rows.ts';
 import { holds, type Row } from './row.ts';
+import { measureRoots } from './root-rows.ts';
 import { measureScanners } from './scanner-rows.ts';
 import { measureStart } from './start-rows.ts';
 import { formatJson, formatTable } from './table.ts';
@@ -99,6 +100,7 @@ function groupsOf(size: Size): Readonly<Record<string, () => Promise<readonly Ro
     heap: async () => measureHeap({ firmware: await firmware(32), lastRenewal: size.lastRenewal }),
     peak: async () => measurePeak({ ...(await firmware(32)), program: await buildBoard({ variant: 'stress', onProgress: say }) }),
     scanner: async () => measureScanners((await firmware(32)).program, await buildBoard({ variant: 'stress', onProgress: say })),
+    roots: async () => measureRoots(await firmware(32), await buildBoard({ variant: 'stress', onProgress: say })),
     keys: async () => measureKeyTraces(await firmware(32)),
     image: measureImage,
     hub: () => measureHub(size.hub),

@@ -11,6 +11,8 @@ export const BUDGETS = {
   messageUnits: 12_000,
   connectedHeapBytes: 64 * 1024,
   heapGrowthBytes: 0,
+  /** Beside the bundle's own bytes. */
+  rootUpdateHeapBytes: 16 * 1024,
   secondStartMs: 3000,
   keyTraces: 0,
   /** Messages a second at the hub simulator, which authorizes and stamps each, of what aedes does in the same run. */

@@ -176,7 +176,7 @@ export class RootStore {
    */
   commit(bundle: RootBundle, bytes: Uint8Array, isInner: boolean): void {
     const digest = new Uint8Array(this.#verifier.sha256(bytes));
-    const stored: StoredBundle = { slot: this.#slotOf(digest) ?? this.#writeBundle(bytes), length: bytes.length, digest };
+    const stored: StoredBundle = { slot: this.#slotOf(bytes, digest) ?? this.#writeBundle(bytes), length: bytes.length, digest };
     if (!this.#holds(bytes, offsetOf(stored.slot, this.#blockLength))) throw new BundleError('ERR_BUNDLE_PART', 'flash did not take the bundle');
     this.#load();
     const gone = bundle.revoked.map((sha256) => sha256.subarray(0, FINGERPRINT_BYTES));
@@ -259,11 +259,11 @@ export class RootStore {
     return equalBytes(new Uint8Array(this.#verifier.sha256(bytes)), digest) ? bytes : undefined;
   }
 
-  /** Where the parts of just this bundle lie whole. */
-  #slotOf(digest: Uint8Array): number | undefined {
+  /** Where the parts of just this bundle lie whole; compared piece by piece, for a second copy of it would not fit. */
+  #slotOf(bytes: Uint8Array, digest: Uint8Array): number | undefined {
     const staging = this.#log.staging;
-    if (staging === undefined || !equalBytes(staging.digest, digest)) return undefined;
-    return this.#read({ slot: staging.slot, length: lengthOf(staging), digest }) === undefined ? undefined : staging.slot;
+    if (staging === undefined || !this.isComplete || !equalBytes(staging.digest, digest)) return undefined;
+    return lengthOf(staging) === bytes.length && this.#holds(bytes, offsetOf(staging.slot, this.#blockLength)) ? staging.slot : undefined;
   }
 
   #writeBundle(bytes: Uint8Array): number {
