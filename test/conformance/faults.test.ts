@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { NoRetry } from 'azure-iot-common';
 import { Client, Message } from 'azure-iot-device';
 import { Mqtt } from 'azure-iot-device-mqtt';
 import { recordEvidence } from '../evidence.ts';
 import type { CliRun } from '../fakes/cli-run.ts';
+import { run } from './program.ts';
 import { startHub, type HubInProcess } from './hub-in-process.ts';
 
 /** Faults on request: Microsoft's device SDK and the agent go through each, and nothing that the hub acknowledged is lost. */
@@ -97,12 +99,12 @@ const CELLS: readonly Cell[] = [
 test('the agent and azure-iot-device go through every fault of a connection without losing a message', async () => {
   const devices = await Promise.all(CELLS.flatMap((cell) => ['agent', 'sdk'].map(async (who) => ({ ...cell, who, deviceId: `${who}-${cell.name}`, connectionString: await makeDevice(`${who}-${cell.name}`) }))));
   const runs = devices.map(async ({ who, fault, name, deviceId, hits, reconnects, connectionString }) => {
-    const run = who === 'agent' ? runAgent(connectionString) : runSdk(connectionString);
+    const running = who === 'agent' ? runAgent(connectionString) : runSdk(connectionString);
     await until(`${deviceId} sends`, () => countOf('messageReceived', deviceId) > 10);
     await latchkey('faults', 'set', ...fault, '-d', deviceId);
     // These concern the next CONNECT: there must be one.
     if (name === 'refuse' || name === 'slow-accept') await latchkey('faults', 'set', 'drop', '-d', deviceId);
-    const result = await run;
+    const result = await running;
     if ('exitCode' in result) expectAgentLostNothing(deviceId, result);
     else {
       expect(result.acked.filter((id) => !receivedOf(deviceId).has(id))).toEqual([]);
@@ -115,3 +117,79 @@ test('the agent and azure-iot-device go through every fault of a connection with
   expect(results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []))).toEqual([]);
   recordEvidence('fault-survivals', devices.length);
 }, 120_000);
+
+test.each([
+  ['stranger', /verify error:num=(?:19|20|21)\b/, 'ERR_TLS_UNTRUSTED_ISSUER'],
+  ['expired', /verify error:num=10\b/, 'ERR_TLS_EXPIRED'],
+  ['wrong-host', /verify error:num=62\b/, 'ERR_TLS_HOSTNAME'],
+])('a certificate of kind %s is refused by OpenSSL and by the agent, which connects when the right one is back', async (certificate, opensslError, agentError) => {
+  const fault = (await latchkey('faults', 'set', 'certificate', '--certificate', certificate)) as { id: string };
+  const openssl = await run('openssl', ['s_client', '-connect', `127.0.0.1:${hub.place.mqttPort}`, '-servername', 'localhost', '-verify_hostname', 'localhost', '-CAfile', hub.place.rootFile, '-verify_return_error']);
+  expect([openssl.code === 0, openssl.stderr + openssl.stdout]).toEqual([false, expect.stringMatching(opensslError)]);
+  const deviceId = `agent-${certificate}`;
+  let printed = '';
+  const args = ['device', '--root', hub.place.rootFile, '--duration', '3s', '--telemetry-interval', '100ms', '--json'];
+  const agent = hub.latchkey(args, { env: { IOTHUB_DEVICE_CONNECTION_STRING: await makeDevice(deviceId) }, onOutput: (text) => void (printed += text) });
+  await until(`${deviceId} refuses`, () => printed.includes(agentError));
+  expect(countOf('connectReceived', deviceId)).toBe(0);
+  expect((await hub.latchkey(['faults', 'clear', fault.id])).exitCode).toBe(0);
+  expect((await agent).exitCode).toBe(0);
+  expect(countOf('connected', deviceId)).toBe(1);
+}, 90_000);
+
+test("with the hub's clock ahead a good token is refused, and taken again when the fault is over", async () => {
+  const connectionString = await makeDevice('clock');
+  const attempt = async (): Promise<string> => {
+    const client = Client.fromConnectionString(connectionString, Mqtt);
+    client.on('error', () => {});
+    await client.setOptions({ ca: hub.ca });
+    client.setRetryPolicy(new NoRetry());
+    return client.open().then(() => client.close().then(() => 'open'), (error: Error) => error.name);
+  };
+  expect(await attempt()).toBe('open');
+  await latchkey('faults', 'set', 'clock-offset', '--offset', '3h');
+  expect(await attempt()).toBe('UnauthorizedError');
+  expect(await latchkey('faults', 'set', 'clock-offset', '--offset', '-3h')).toMatchObject({ offsetMs: -10_800_000 });
+  expect(await attempt()).toBe('open');
+  expect(await latchkey('faults', 'clear')).toEqual({ cleared: 1 });
+  expect(hub.events.filter(({ event }) => event === 'clockShifted').map(({ offsetMs }) => offsetMs)).toEqual([10_800_000, -10_800_000, 0]);
+});
+
+test('a message that comes twice is told twice, completed once, and the second one says that it is a duplicate', async () => {
+  const client = Client.fromConnectionString(await makeDevice('twice'), Mqtt);
+  await client.setOptions({ ca: hub.ca });
+  const bodies: string[] = [];
+  client.on('message', (message: Message) => {
+    bodies.push(message.data.toString());
+    void client.complete(message);
+  });
+  await client.open();
+  await latchkey('faults', 'set', 'duplicate', '-d', 'twice', '--count', '1');
+  await hub.latchkey(['c2d', 'send', '-d', 'twice', '--da', 'one', '--wait']);
+  await hub.latchkey(['c2d', 'send', '-d', 'twice', '--da', 'two', '--wait']);
+  await client.close();
+  expect(bodies).toEqual(['one', 'one', 'two']);
+  expect(hub.events.filter((event) => event.event === 'cloudMessage' && event['deviceId'] === 'twice').map(({ change }) => change)).toEqual(['queued', 'Success', 'queued', 'Success']);
+});
+
+test('faults are listed, end by themselves, and are told in the events', async () => {
+  const made = (await latchkey('faults', 'set', 'delay', '--delay', '1s', '--duration', '300ms')) as { id: string };
+  expect(made).toMatchObject({ kind: 'delay', delayMs: 1_000, durationMs: 300, hits: 0 });
+  expect(JSON.parse((await hub.latchkey(['faults', 'list'])).stdout)).toEqual([made]);
+  await until('it is over', () => hub.events.some((event) => event.event === 'faultEnded' && event['fault'] === made.id && event['reason'] === 'elapsed'));
+  expect((await hub.latchkey(['faults', 'list'])).stdout).toBe('[]\n');
+});
+
+test.each<[what: string, args: readonly string[], code: number, says: string]>([
+  ['an unknown kind', ['set', 'explode'], 2, 'Allowed choices are drop, delay'],
+  ['no kind', ['set'], 2, "missing required argument 'kind'"],
+  ['a delay without its length', ['set', 'delay'], 1, 'delayMs must be a whole number from 1 to 60000'],
+  ["another kind's option", ['set', 'drop', '--code', '3'], 1, 'and no code'],
+  ['a device for what is the whole hub\'s', ['set', 'clock-offset', '--offset', '1h', '-d', 'dev1'], 1, 'and no deviceId'],
+  ['a code that MQTT does not have', ['set', 'refuse', '--code', '6'], 2, 'whole number from 1 to 5'],
+  ['a fault that is not set', ['clear', 'f999'], 1, 'There is no such fault'],
+  ['a hub that does not run', ['list', '-n', 'other'], 3, 'there is no hub other'],
+])('%s is refused and told', async (_, args, code, says) => {
+  const { exitCode, stdout, stderr } = await hub.latchkey(['faults', ...args]);
+  expect([exitCode, stdout, stderr]).toEqual([code, '', expect.stringContaining(says)]);
+});
