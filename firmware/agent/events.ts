@@ -60,7 +60,7 @@ export type CloudEvent =
   /** A message larger than `maxInboundBytes` was skipped (and acknowledged; a method was answered with 413). */
   | { readonly type: 'oversize'; readonly topic: string; readonly byteCount: number }
   /**
-   * Messages on topics that the agent did not ask for were skipped, `count` since start; said the first time, the second, the fourth,
+   * Messages on topics that the agent did not ask for were skipped, `count` on this connection; said the first time, the second, the fourth,
    * the eighth, …. `topic` is the last one's, cut to `MAX_EVENT_TEXT` characters.
    */
   | { readonly type: 'ignored'; readonly topic: string; readonly count: number }

@@ -41,6 +41,7 @@ export class Reception implements PublishReceiver {
   /** The connection has gone, with what was passing by on it. */
   reset(): void {
     this.#large = undefined;
+    this.#ignoredCount = 0;
   }
 
   publishReceived(connection: HubConnection, publish: Publish): void {

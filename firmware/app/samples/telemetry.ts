@@ -26,7 +26,12 @@ const MAX_CATCH_UP = 16;
 
 /** Numbered messages of a fixed size. */
 export function numberedSource(sizeBytes: number): TelemetrySource {
-  return { measure: (n) => `{"n":${n}}`.padEnd(sizeBytes) };
+  return {
+    measure(n) {
+      const text = `{"n":${n}}`;
+      return text + ' '.repeat(Math.max(0, sizeBytes - text.length));
+    },
+  };
 }
 
 /** Sends messages at a fixed pace and counts them; identity is `$.mid`. */

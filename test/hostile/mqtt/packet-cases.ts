@@ -99,10 +99,10 @@ const REFUSALS = [1, 2, 3, 4, 5, 6, 128, 255];
 
 const ENDS = { event: 'disconnected', code: 'ERR_PROTOCOL' } as const;
 
-/** What a good answer behind the SUBACK leads to, if it is a PUBLISH. */
+/** What a good answer behind the SUBACK leads to, if it is a PUBLISH: small ones go to topics that the agent did not ask for. */
 function signOf(good: string): Pick<PacketCase, 'goodSays'> {
   if (!good.startsWith('3')) return {};
-  return { goodSays: { event: good.length > 4 * MAX_INBOUND_BYTES ? 'oversize' : 'message' } };
+  return { goodSays: { event: good.length > 4 * MAX_INBOUND_BYTES ? 'oversize' : 'ignored' } };
 }
 
 /** The good one is the largest that is held whole. */
