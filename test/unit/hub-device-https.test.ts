@@ -89,3 +89,18 @@ test('a message that is not settled within a minute waits again', async () => {
   await bench.advance(60_000);
   expect((await ask('GET', `devicebound${VERSION}`)).headers['iothub-messageid']).toBe('m1');
 });
+
+test('a message whose properties fit no header is given out with them percent-encoded, and does not stop those behind it', async () => {
+  bench.hub.messages.enqueue({ deviceId: 'dev1' }, { messageId: 'é', properties: { mood: 'good 😀', 'ü': 'left out' }, payload: Buffer.from('1') });
+  const got = await ask('GET', `devicebound${VERSION}`);
+  expect([got.status, got.headers['iothub-messageid'], got.headers['iothub-app-mood'], got.body.toString()]).toEqual([200, '%C3%A9', 'good %F0%9F%98%80', '1']);
+});
+
+test('a message that is taken over HTTPS stays locked when the connection of MQTT ends', async () => {
+  const peer = await bench.connect();
+  bench.hub.messages.enqueue({ deviceId: 'dev1' }, { messageId: 'a', properties: {}, payload: Buffer.from('1') });
+  const { headers } = await ask('GET', `devicebound${VERSION}`);
+  await peer.send({ cmd: 'disconnect' });
+  expect((await ask('GET', `devicebound${VERSION}`)).status).toBe(204);
+  expect((await ask('DELETE', `devicebound/${String(headers['etag']).replaceAll('"', '')}${VERSION}`)).status).toBe(204);
+});

@@ -1,5 +1,5 @@
 import { ServiceError } from '../service-error.ts';
-import type { CloudMessage, FinalState, QueuedMessage } from './cloud-message.ts';
+import type { CloudMessage, QueuedMessage } from './cloud-message.ts';
 
 /** Whether a lock ends by itself after a time, or with the connection it was taken for. */
 export type LockHold = 'timed' | 'connection';
@@ -13,11 +13,6 @@ interface Entry {
   message: QueuedMessage;
   lock: Lock | undefined;
   wasLocked: boolean;
-}
-
-export interface Removed {
-  readonly message: QueuedMessage;
-  readonly state: FinalState;
 }
 
 /** The messages of one device, oldest first. Times are given: it owns no clock. */
@@ -69,9 +64,9 @@ export class DeviceQueue {
     if (index >= 0) this.#entries.splice(index, 1);
   }
 
-  /** Ends every lock; no delivery counts. @returns whether there was one */
+  /** Ends the locks that were taken for a connection, and not those for a time; no delivery counts. @returns whether there was one */
   unlockAll(): boolean {
-    const locked = this.#entries.filter(({ lock }) => lock !== undefined);
+    const locked = this.#entries.filter(({ lock }) => lock?.untilMs === Infinity);
     for (const entry of locked) entry.lock = undefined;
     return locked.length > 0;
   }

@@ -42,7 +42,7 @@ export function readMessageHeaders(headers: IncomingHttpHeaders, rawHeaders: rea
 
 /** What of a name or a value fits a header (RFC 9110, section 5.5). */
 const NOT_IN_NAME = /[^A-Za-z0-9!#$%&'*+.^_`|~-]/;
-const NOT_IN_VALUE = /[^\t\x20-\x7e]/g;
+const NOT_IN_VALUE = /[^\t\x20-\x7e]/gu;
 
 /** The headers of a message to a device. What fits no header is percent-encoded in a value, and left out as a name. */
 export function formatMessageHeaders(message: CloudMessage): Readonly<Record<string, string>> {
