@@ -73,6 +73,8 @@ export function parseProperties(text: string): ReceivedProperties {
   const application = new Map<string, string>();
   let count = 0;
   let droppedCount = 0;
+  // No text, no properties.
+  if (text === '') return { application, droppedCount };
   for (let start = 0; start < text.length; ) {
     const ampersand = text.indexOf('&', start);
     const end = ampersand < 0 ? text.length : ampersand;

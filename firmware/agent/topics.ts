@@ -103,7 +103,7 @@ function queryValue(topic: string, start: number, key: string): string | undefin
 
 /** A number of decimal digits only, below 2^53. */
 function parseWhole(text: string | undefined): number | undefined {
-  if (text === undefined || text.length === 0 || text.length > 15) return undefined;
+  if (text === undefined || text === '' || text.length > 15) return undefined;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code < 0x30 || code > 0x39) return undefined;
