@@ -24,6 +24,11 @@ export function parseClientId(clientId: string): Identity | undefined {
   return isIdentityName(moduleId) ? { deviceId, moduleId } : undefined;
 }
 
+/** The identity alone, of something that is more than one. */
+export function bareIdentity({ deviceId, moduleId }: Identity): Identity {
+  return moduleId === undefined ? { deviceId } : { deviceId, moduleId };
+}
+
 /** The resource that a token must cover, as segments behind the host name. */
 export function resourceSegments(identity: Identity): readonly string[] {
   const device = ['devices', identity.deviceId];

@@ -1,5 +1,5 @@
 import type { HubEvent } from '../events.ts';
-import type { Identity } from '../identity.ts';
+import { bareIdentity, type Identity } from '../identity.ts';
 
 /** A message of a device as a reader of events sees it. */
 export interface LoggedEvent {
@@ -114,8 +114,8 @@ export class EventLog {
     const number = hash(event.deviceId) % this.#partitions.length;
     const partition = this.#partitions[number];
     if (partition === undefined) return;
-    const { deviceId, moduleId, properties, systemProperties, bytes } = event;
-    const identity: Identity = moduleId === undefined ? { deviceId } : { deviceId, moduleId };
+    const { properties, systemProperties, bytes } = event;
+    const identity = bareIdentity(event);
     const logged: LoggedEvent = {
       identity,
       sequenceNumber: partition.nextSequenceNumber,

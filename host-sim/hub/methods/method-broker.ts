@@ -1,5 +1,5 @@
 import type { Clock } from '../../time/clock.ts';
-import { formatClientId, type Identity } from '../identity.ts';
+import { bareIdentity, formatClientId, type Identity } from '../identity.ts';
 import { ServiceError } from '../service-error.ts';
 import {
   DEFAULT_RESPONSE_TIMEOUT_SECONDS, MAX_CONNECT_TIMEOUT_SECONDS, MAX_RESPONSE_TIMEOUT_SECONDS, METHOD_NAME_BYTES, METHOD_PAYLOAD_BYTES,
@@ -97,13 +97,13 @@ export class MethodBroker {
   answer(identity: Identity, requestId: string, status: number, body: Buffer): void {
     const pending = [...(this.#pending.get(formatClientId(identity)) ?? [])].find((call) => call.requestId === requestId);
     if (pending === undefined) {
-      this.#emit({ event: 'methodAnswerIgnored', ...withoutMore(identity), requestId });
+      this.#emit({ event: 'methodAnswerIgnored', ...bareIdentity(identity), requestId });
       return;
     }
     const payload = parseAnswer(body);
     if (payload instanceof ServiceError) return this.#fail(pending, payload);
     this.#forget(pending);
-    this.#emit({ event: 'methodAnswered', ...withoutMore(identity), method: pending.methodName, requestId, status });
+    this.#emit({ event: 'methodAnswered', ...bareIdentity(identity), method: pending.methodName, requestId, status });
     pending.resolve({ status, payload });
   }
 
@@ -124,7 +124,7 @@ export class MethodBroker {
     this.#lastRequest += 1;
     pending.requestId = this.#lastRequest.toString(16);
     this.#wait(pending, pending.responseTimeoutMs, () => new ServiceError(504, 504_101, 'GatewayTimeout', 'Timed out waiting for the response from device.'));
-    this.#emit({ event: 'methodSent', ...withoutMore(pending.identity), method: pending.methodName, requestId: pending.requestId });
+    this.#emit({ event: 'methodSent', ...bareIdentity(pending.identity), method: pending.methodName, requestId: pending.requestId });
     target.sendMethod(pending.methodName, pending.requestId, pending.body);
   }
 
@@ -140,7 +140,7 @@ export class MethodBroker {
 
   #tellFailed(pending: PendingCall, error: ServiceError): ServiceError {
     const { identity, methodName: method, requestId } = pending;
-    this.#emit({ event: 'methodFailed', ...withoutMore(identity), method, ...(requestId === undefined ? {} : { requestId }), code: error.code, detail: error.message });
+    this.#emit({ event: 'methodFailed', ...bareIdentity(identity), method, ...(requestId === undefined ? {} : { requestId }), code: error.code, detail: error.message });
     return error;
   }
 
@@ -210,8 +210,4 @@ function isWithin(value: unknown, min: number, max: number): boolean {
 
 function invalid(message: string): ServiceError {
   return new ServiceError(400, 400_004, 'ArgumentInvalid', message);
-}
-
-function withoutMore({ deviceId, moduleId }: Identity): Identity {
-  return moduleId === undefined ? { deviceId } : { deviceId, moduleId };
 }

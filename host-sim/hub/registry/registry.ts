@@ -1,7 +1,7 @@
 import { Policies, type Policy } from '../access/policies.ts';
 import { generateKeyPair, type KeyPair } from '../access/symmetric-key.ts';
 import { HubError } from '../hub-error.ts';
-import { formatClientId, isIdentityName, type Identity } from '../identity.ts';
+import { bareIdentity, formatClientId, isIdentityName, type Identity } from '../identity.ts';
 import type { Durable, DurableRecord } from '../state/durable.ts';
 import { formatIdentityRecord, parseIdentityRecord, type Authentication, type RegisteredIdentity } from './registered-identity.ts';
 import { firstEtag, GenerationIds, nextEtag } from './versions.ts';
@@ -99,7 +99,7 @@ export class Registry implements Durable {
         this.#deviceCount -= 1;
       } else this.#modules.get(each.deviceId)?.delete(each.moduleId);
       for (const listener of this.#recordListeners) listener(`${this.prefix}/${clientId}`, undefined);
-      this.#tell({ change: 'removed', identity: bare(each) });
+      this.#tell({ change: 'removed', identity: bareIdentity(each) });
     }
   }
 
@@ -110,13 +110,13 @@ export class Registry implements Durable {
     const { enabled, ...rest } = complete({ keys: old.keys, ...options });
     const statusUpdatedMs = enabled === old.enabled ? old.statusUpdatedMs : this.#now();
     const updated = this.#put({
-      ...bare(old), ...rest, enabled, generationId, etag: nextEtag(old.etag), ...(statusUpdatedMs === undefined ? {} : { statusUpdatedMs }),
+      ...bareIdentity(old), ...rest, enabled, generationId, etag: nextEtag(old.etag), ...(statusUpdatedMs === undefined ? {} : { statusUpdatedMs }),
     });
     this.#keep(updated);
     const haveKeysChanged = !areEqual(old.keys.primary, updated.keys.primary) || !areEqual(old.keys.secondary, updated.keys.secondary);
-    if (haveKeysChanged) this.#tell({ change: 'keys-changed', identity: bare(old) });
-    if (enabled !== old.enabled) this.#tell({ change: enabled ? 'enabled' : 'disabled', identity: bare(old) });
-    else if (!haveKeysChanged) this.#tell({ change: 'updated', identity: bare(old) });
+    if (haveKeysChanged) this.#tell({ change: 'keys-changed', identity: bareIdentity(old) });
+    if (enabled !== old.enabled) this.#tell({ change: enabled ? 'enabled' : 'disabled', identity: bareIdentity(old) });
+    else if (!haveKeysChanged) this.#tell({ change: 'updated', identity: bareIdentity(old) });
     return updated;
   }
 
@@ -232,10 +232,6 @@ export class Registry implements Durable {
 function complete(options: IdentityOptions): Pick<RegisteredIdentity, 'keys' | 'enabled' | 'authentication'> & { readonly statusReason?: string; readonly managedBy?: string } {
   const { keys = generateKeyPair(), enabled = true, authentication = { type: 'sas' }, statusReason, managedBy } = options;
   return { keys, enabled, authentication, ...(statusReason === undefined ? {} : { statusReason }), ...(managedBy === undefined ? {} : { managedBy }) };
-}
-
-function bare({ deviceId, moduleId }: Identity): Identity {
-  return moduleId === undefined ? { deviceId } : { deviceId, moduleId };
 }
 
 function areEqual(one: Uint8Array, other: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../time/clock.ts';
-import { formatClientId, parseClientId, type Identity } from '../identity.ts';
+import { bareIdentity, formatClientId, parseClientId, type Identity } from '../identity.ts';
 import { matchesEtag } from '../if-match.ts';
 import { ServiceError } from '../service-error.ts';
 import type { Durable, DurableRecord } from '../state/durable.ts';
@@ -73,7 +73,7 @@ export class TwinStore implements Durable {
     if (this.#twins.has(clientId)) return;
     const metadata = createJsonObject({ $lastUpdated: this.#now() });
     this.#keep(clientId, {
-      identity: withoutMore(identity),
+      identity: bareIdentity(identity),
       tagsVersion: FIRST_VERSION,
       serviceVersion: FIRST_VERSION,
       document: {
@@ -260,8 +260,4 @@ function formatEtag(serviceVersion: number): string {
   const bytes = Buffer.alloc(ETAG_BYTES);
   bytes.writeBigUInt64BE(BigInt(serviceVersion));
   return bytes.toString('base64');
-}
-
-function withoutMore({ deviceId, moduleId }: Identity): Identity {
-  return moduleId === undefined ? { deviceId } : { deviceId, moduleId };
 }

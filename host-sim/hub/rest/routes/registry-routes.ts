@@ -1,5 +1,5 @@
 import type { Hub } from '../../hub.ts';
-import type { Identity } from '../../identity.ts';
+import { bareIdentity } from '../../identity.ts';
 import { performBulk } from '../../registry/bulk.ts';
 import { formatDevice, formatModule, type IdentityFacts } from '../../registry/identity-json.ts';
 import { deleteIdentity, putIdentity, requireIdentity } from '../../registry/identity-operations.ts';
@@ -47,8 +47,8 @@ export function registryRoutes(hub: RegistryHub): readonly Route[] {
 }
 
 function format(hub: RegistryHub, identity: RegisteredIdentity): object {
-  const { deviceId, moduleId } = identity;
-  const bare: Identity = moduleId === undefined ? { deviceId } : { deviceId, moduleId };
+  const { moduleId } = identity;
+  const bare = bareIdentity(identity);
   const facts: IdentityFacts = { presence: hub.presence(bare), cloudToDeviceMessageCount: moduleId === undefined ? hub.messages.count(bare) : 0 };
   return moduleId === undefined ? formatDevice(identity, facts) : formatModule(identity, facts);
 }
