@@ -16,7 +16,7 @@ const BUDGET_STACK_SLOTS = 360;
 
 /** Without `Uint8Array.from`, which lists the characters first. */
 const LATIN1 = 'const latin1 = (text) => { const bytes = new Uint8Array(text.length); for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); return bytes; };\n';
-/** XS 13.3 reads the 54th bit otherwise than IEEE 754 wants. */
+/** A number of 54 bits: an engine may round it in its own way. */
 const READ_OTHERWISE = ['i_number_54_bits'];
 
 const fixture = useBoard('32-bit');
