@@ -155,15 +155,18 @@ export class FeedbackQueue implements Durable {
   }
 
   #announce(): void {
-    if (this.#waiting().length > 0 && this.#dueInMs() <= 0) for (const listener of this.#available) listener();
+    // Asked once: between two looks at the clock the moment could pass, and nobody would wake up for it.
+    const dueInMs = this.#dueInMs();
+    if (dueInMs > 0) return this.#watch(dueInMs);
+    if (this.#waiting().length > 0) for (const listener of this.#available) listener();
     this.#watch();
   }
 
   /** One timer, for the next batch or the end of a lock, whichever comes first. */
-  #watch(): void {
+  #watch(dueInMs = this.#dueInMs()): void {
     this.#cancelTimer();
     const lockedUntilMs = this.#entries.reduce((soonest, { lock }) => Math.min(soonest, lock?.untilMs ?? Infinity), Infinity);
-    const batchInMs = this.#waiting().length > 0 && this.#dueInMs() > 0 ? this.#dueInMs() : Infinity;
+    const batchInMs = this.#waiting().length > 0 && dueInMs > 0 ? dueInMs : Infinity;
     const delayMs = Math.min(lockedUntilMs - this.#clock.now(), batchInMs);
     if (this.#isClosed || delayMs === Infinity) return;
     this.#cancelTimer = this.#clock.setTimer(Math.max(1, delayMs), () => {
