@@ -24,18 +24,18 @@ interface FeedbackReceiver {
 /** Reads the hub's feedback until the one about a message comes. Feedback about others is taken and shown to nobody. */
 export class FeedbackWaiter {
   readonly #records = new Map<string, FeedbackRecord>();
-  #wake: (() => void) | undefined;
+  readonly #waiting = new Set<() => void>();
   #failure: Error | undefined;
 
   private constructor(receiver: FeedbackReceiver) {
     receiver.on('message', (message) => {
       for (const record of parseRecords(message)) this.#records.set(record.originalMessageId, record);
       receiver.complete(message, () => {});
-      this.#wake?.();
+      this.#wakeAll();
     });
     receiver.on('errorReceived', (error) => {
       this.#failure = error;
-      this.#wake?.();
+      this.#wakeAll();
     });
   }
 
@@ -47,6 +47,11 @@ export class FeedbackWaiter {
     return new FeedbackWaiter(receiver);
   }
 
+  #wakeAll(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
   /** @throws ERR_TIMED_OUT when it is interrupted */
   async of(messageId: string, interrupted: AbortSignal): Promise<FeedbackRecord> {
     for (;;) {
@@ -55,7 +60,7 @@ export class FeedbackWaiter {
       if (this.#failure !== undefined) throw this.#failure;
       if (interrupted.aborted) throw new CliError('ERR_TIMED_OUT', EXIT.interrupted, `no feedback about ${messageId} yet`, 'the message still waits for the device');
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.add(resolve);
         interrupted.addEventListener('abort', () => resolve(), { once: true });
       });
     }
