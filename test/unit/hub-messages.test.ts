@@ -93,7 +93,17 @@ describe('a queue', () => {
     expect(queues.count(dev1)).toBe(0);
   });
 
-  test('gives a message again when the connection or the time of its lock ends, and counts neither', () => {
+  test('gives up a message that ten receivers kept until the time of their lock was over', () => {
+    const { queues, feedback, stored, advance } = fixture();
+    queues.enqueue(dev1, text('a', { ack: 'full' }));
+    for (let n = 0; n < 10; n++) {
+      expect([queues.lock(dev1, 'timed')?.deliveryCount, [...stored.values()]]).toEqual([n, [expect.objectContaining({ deliveryCount: n })]]);
+      advance(60_000);
+    }
+    expect([feedback.map(({ statusCode }) => statusCode), queues.count(dev1), stored.size]).toEqual([['DeliveryCountExceeded'], 0, 0]);
+  });
+
+  test('gives a message again when the connection or the time of its lock ends, and counts the latter', () => {
     const { queues, advance, available } = fixture();
     queues.enqueue(dev1, text('a'));
     const first = queues.lock(dev1);
@@ -103,7 +113,7 @@ describe('a queue', () => {
     expect(queues.lock(dev1)).toBeUndefined();
     advance(1);
     const third = queues.lock(dev1);
-    expect([second?.redelivered, third?.redelivered, third?.deliveryCount]).toEqual([true, true, 0]);
+    expect([second?.redelivered, second?.deliveryCount, third?.redelivered, third?.deliveryCount]).toEqual([true, 0, true, 1]);
     expect(available).toEqual(['dev1', 'dev1', 'dev1']);
     for (const stale of [first, second]) expect(refusal(() => queues.complete(dev1, stale?.lockToken ?? ''))).toBe('412 412002 DeviceMessageLockLost');
     advance(HOUR_MS - 60_001);

@@ -30,7 +30,7 @@ export interface QueuedMessage extends OutgoingCloudMessage {
   readonly enqueuedMs: number;
   /** From 1, in the order in which messages came to the hub. */
   readonly sequenceNumber: number;
-  /** How often it was abandoned. */
+  /** How often it was abandoned, or its lock timed out. */
   readonly deliveryCount: number;
 }
 

@@ -53,10 +53,7 @@ export class DeviceQueue {
 
   /** Gives a message back, one delivery counted. @throws ServiceError 412 DeviceMessageLockLost */
   abandon(lockToken: string): QueuedMessage {
-    const entry = this.#find(lockToken);
-    entry.lock = undefined;
-    entry.message = { ...entry.message, deliveryCount: entry.message.deliveryCount + 1 };
-    return entry.message;
+    return giveBack(this.#find(lockToken));
   }
 
   remove(message: QueuedMessage): void {
@@ -71,16 +68,11 @@ export class DeviceQueue {
     return locked.length > 0;
   }
 
-  /** Ends locks that are over and finds what has expired: a locked message lives as long as its lock. */
-  sweep(nowMs: number): { readonly expired: readonly QueuedMessage[]; readonly unlocked: boolean } {
-    let unlocked = false;
-    for (const entry of this.#entries) {
-      if (entry.lock === undefined || entry.lock.untilMs > nowMs) continue;
-      entry.lock = undefined;
-      unlocked = true;
-    }
+  /** Gives back what was locked until now, one delivery counted, and finds what has expired: a locked message lives as long as its lock. */
+  sweep(nowMs: number): { readonly expired: readonly QueuedMessage[]; readonly givenBack: readonly QueuedMessage[] } {
+    const givenBack = this.#entries.filter(({ lock }) => lock !== undefined && lock.untilMs <= nowMs).map(giveBack);
     const expired = this.#entries.filter(({ lock, message }) => lock === undefined && message.expiryMs <= nowMs).map(({ message }) => message);
-    return { expired, unlocked };
+    return { expired, givenBack };
   }
 
   /** When `sweep` will find something; `Infinity` for never. */
@@ -93,6 +85,12 @@ export class DeviceQueue {
     if (entry === undefined) throw new ServiceError(412, 412_002, 'DeviceMessageLockLost', 'this lock is over: the message was settled, given back or purged');
     return entry;
   }
+}
+
+function giveBack(entry: Entry): QueuedMessage {
+  entry.lock = undefined;
+  entry.message = { ...entry.message, deliveryCount: entry.message.deliveryCount + 1 };
+  return entry.message;
 }
 
 /** A lock looks like the GUIDs of IoT Hub. It is no secret: only the device of the queue can name it. */

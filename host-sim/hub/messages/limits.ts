@@ -10,7 +10,7 @@ export interface MessageLimits {
   readonly maxTtlMs: number;
   /** How long a receiver may keep a message that it neither completes nor gives back. */
   readonly lockTimeoutMs: number;
-  /** Abandoned so often, a message is dead-lettered. */
+  /** Given back so often, a message is dead-lettered. */
   readonly maxDeliveryCount: number;
   /** Application properties of one message. */
   readonly properties: number;

@@ -31,8 +31,8 @@ export interface MessageChange {
 
 /**
  * The cloud-to-device queues: one a device, in order, at least once. A message is locked for its receiver and stays until it is
- * completed or rejected, expires, was abandoned too often, or is purged. Only abandoning counts as a delivery: the end of a
- * lock or of a connection does not.
+ * completed or rejected, expires, was given back too often, or is purged. Abandoning and the end of a lock's time count as deliveries; the
+ * end of a connection does not.
  * @see https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messages-c2d
  */
 export class MessageQueues implements Durable {
@@ -123,13 +123,10 @@ export class MessageQueues implements Durable {
     const queue = this.#require(identity);
     const message = queue.abandon(lockToken);
     this.#tell({ deviceId, message, change: 'abandoned' });
-    if (message.deliveryCount >= this.#limits.maxDeliveryCount) this.#finish(deviceId, message, 'DeliveryCountExceeded');
-    else {
-      this.#save(deviceId, message);
-      this.#sweep(deviceId, queue);
-      this.#wakeBy(queue.nextDeadlineMs());
-      this.#announce(deviceId);
-    }
+    if (!this.#keepGivenBack(deviceId, message)) return;
+    this.#sweep(deviceId, queue);
+    this.#wakeBy(queue.nextDeadlineMs());
+    this.#announce(deviceId);
   }
 
   /** The connection that held the device's locks has ended: its messages wait again, in their order. */
@@ -208,10 +205,20 @@ export class MessageQueues implements Durable {
     return queue;
   }
 
+  /** @returns whether a message was given back */
   #sweep(deviceId: string, queue: DeviceQueue): boolean {
-    const { expired, unlocked } = queue.sweep(this.#clock.now());
+    const { expired, givenBack } = queue.sweep(this.#clock.now());
     for (const message of expired) this.#finish(deviceId, message, 'Expired');
-    return unlocked;
+    for (const message of givenBack) if (!expired.includes(message)) this.#keepGivenBack(deviceId, message);
+    return givenBack.length > 0;
+  }
+
+  /** "The max delivery count … determines the maximum number of times a message can transition between the Enqueued and Invisible states." @returns whether it waits again */
+  #keepGivenBack(deviceId: string, message: QueuedMessage): boolean {
+    const isKept = message.deliveryCount < this.#limits.maxDeliveryCount;
+    if (isKept) this.#save(deviceId, message);
+    else this.#finish(deviceId, message, 'DeliveryCountExceeded');
+    return isKept;
   }
 
   #wakeBy(atMs: number): void {
