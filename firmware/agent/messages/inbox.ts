@@ -66,6 +66,11 @@ export class Inbox {
     const acknowledge = this.#expect(connection, publish);
     const { topic, payloadByteCount } = publish;
     this.#taker = this.#application.takerOf({ topic, byteCount: payloadByteCount, properties: parseProperties(encodedProperties), acknowledge });
+    // The application may have ended the connection when it was asked.
+    if (!this.#owner.isCurrent(connection)) {
+      this.reset();
+      return false;
+    }
     if (this.#taker === undefined) this.#skipped = acknowledge;
     return this.#taker !== undefined;
   }

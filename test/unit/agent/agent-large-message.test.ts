@@ -90,6 +90,20 @@ describe('a message from the cloud above MAX_INBOUND', () => {
     expect(bench.time.runUntil(() => bench.eventsOf('renewed').length === 1, 20_000)).toBe(true);
   });
 
+  test('that ends the agent before it is taken is lost at once, not on a later connection', () => {
+    const { bench, heard, send } = open(() => {
+      bench.agent.stop();
+      return true;
+    });
+    send(20_000);
+    bench.time.advance(1000);
+    expect(heard).toEqual(['lost']);
+    bench.agent.start();
+    expect(bench.time.runUntil(() => bench.agent.isConnected, 60_000)).toBe(true);
+    bench.network.cut();
+    expect(heard).toEqual(['lost']);
+  });
+
   test('whose taker throws goes on, and so does the agent', () => {
     let pieces = 0;
     const bench = new AgentBench({
