@@ -47,6 +47,7 @@ async function main() {
   failedSteps += await step('building the boards', process.execPath, [join(projectRoot, 'test', 'build-boards.mjs')]);
   if (failedSteps > 0 && !isWholeSuite) return conclude(0, failedSteps);
   const { passed, failed } = await runJest();
+  if (isWholeSuite) failedSteps += await step('comparing the feature table in the README', process.execPath, [join(projectRoot, 'test', 'feature-table.mjs')]);
   return conclude(passed, failed + failedSteps);
 }
 

@@ -69,6 +69,16 @@ test('the boards take cloud-to-device messages, text, empty and binary, and the 
   held += 1;
 }, 90_000);
 
+test('telemetry of the boards comes with its id and content type to who reads the events', async () => {
+  for (const deviceId of runs.keys()) {
+    const { exitCode, stdout } = await hub.latchkey(['monitor', '-d', deviceId, '--mc', '1', '--et', '0', '-p', 'all', '--json']);
+    const { event } = JSON.parse(stdout) as { readonly event: { readonly properties: { readonly system: object }; readonly payload: object } };
+    expect([exitCode, event]).toEqual([0, expect.objectContaining({ origin: deviceId, payload: { temperature: expect.any(Number) } })]);
+    expect(event.properties.system).toMatchObject({ content_type: 'application/json', content_encoding: 'utf-8', message_id: expect.stringMatching(/-1$/) });
+  }
+  held += 1;
+}, 60_000);
+
 test('an automatic configuration reaches the boards, they report it as done, and its metric counts them', async () => {
   await registry.addConfiguration({
     id: 'board-target', schemaVersion: '1.0', targetCondition: '*', priority: 5, etag: '*', labels: {},
