@@ -43,12 +43,13 @@ export const nodeRootVerifier: RootVerifier = {
   },
 };
 
-/** How many distinct keys have signed. @throws BundleError for a header that no device takes */
+/** How many distinct keys have signed; of each key the first signature counts alone, as on a device. @throws BundleError for a header that no device takes */
 export function countSigners(envelope: Envelope, keys: readonly UpdateKey[]): number {
   const kids = envelope.signatures.map(({ protected: header }) => kidOf(header));
-  return keys.filter((key) =>
-    envelope.signatures.some(({ protected: header, signature }, index) => kids[index] === key.kid && isSignedBy(key, signingInput(header, envelope.payload), Buffer.from(signature, 'base64url'))),
-  ).length;
+  return keys.filter((key) => {
+    const signed = envelope.signatures[kids.indexOf(key.kid)];
+    return signed !== undefined && isSignedBy(key, signingInput(signed.protected, envelope.payload), Buffer.from(signed.signature, 'base64url'));
+  }).length;
 }
 
 /** @throws BundleError */

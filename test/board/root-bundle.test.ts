@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import { createDevelopmentPki } from '../../certs/development-pki.ts';
 import { startBoard, type BoardLine } from '../../host-sim/board/board.ts';
-import { buildBoard } from '../../host-sim/board/build.ts';
+import { buildBoard, type BoardVariant } from '../../host-sim/board/build.ts';
 import { buildFirmware } from '../../host-sim/board/bundle.ts';
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { writeSettings } from '../../host-sim/board/settings.ts';
@@ -16,6 +16,8 @@ import { formatPayload, makeBundle, makeUpdateKey, pointsOf, revoked, signBundle
 import { ROOMY } from '../fakes/board-fixture.ts';
 
 const MUTATIONS = 2_000;
+/** On the board with AddressSanitizer, which is slower. */
+const SANITIZED_MUTATIONS = 200;
 const PIECE_BYTES = 4_000;
 
 interface Case {
@@ -28,8 +30,9 @@ interface Case {
 
 let device: string;
 let cases: Case[];
-const outcomes = new Map<number, string>();
-let mutations: Record<string, number> = {};
+let keys: UpdateKey[];
+let outcomes: ReadonlyMap<number, string>;
+let mutations: Readonly<Record<string, number>> = {};
 
 /** The bundle under test is version 5; the device holds 4. */
 async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
@@ -54,6 +57,9 @@ async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
   await add('old keys only', 'ERR_BUNDLE_NEW_KEYS', make({ keys: next }));
   await add('one signature short', 'ERR_BUNDLE_SIGNATURES', make({}, old.slice(0, 1)));
   await add('two signatures of one key', 'ERR_BUNDLE_SIGNATURES', make({}, [old[0] as UpdateKey, old[0] as UpdateKey]));
+  const { payload: signedPayload, signatures } = await signBundle(payload, old.slice(0, 2));
+  const bad = { ...signatures[0]!, signature: Buffer.alloc(64, 1).toString('base64url') };
+  await add('a bad signature of a key before its good one', 'ERR_BUNDLE_SIGNATURES', Buffer.from(JSON.stringify({ payload: signedPayload, signatures: [bad, ...signatures] })));
   await add('one key under two key ids', 'ERR_BUNDLE_KID', make({}, [...old.slice(0, 2), { ...(old[0] as UpdateKey), kid: Buffer.alloc(32, 9).toString('base64url') }]));
   await add('one key twice in the set', 'ERR_BUNDLE_KEYS', makeRaw(formatPayload({ ...standard, keys: [...old, old[0] as UpdateKey] })));
   await add('version + 2 without the link', 'ERR_BUNDLE_VERSION', make({ version: 6 }));
@@ -97,8 +103,8 @@ async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
   return list;
 }
 
-function settingsOf(keys: readonly UpdateKey[]): Record<string, string | Uint8Array> {
-  const values: Record<string, string | Uint8Array> = { keys: pointsOf(keys.slice(0, 3)), digest: Buffer.alloc(32), count: String(cases.length), mutations: String(MUTATIONS) };
+function settingsOf(mutationCount: number): Record<string, string | Uint8Array> {
+  const values: Record<string, string | Uint8Array> = { keys: pointsOf(keys.slice(0, 3)), digest: Buffer.alloc(32), count: String(cases.length), mutations: String(mutationCount) };
   cases.forEach(({ bundle, options }, index) => {
     values[`${index}.n`] = String(bundle.length);
     values[`${index}.o`] = options;
@@ -107,20 +113,31 @@ function settingsOf(keys: readonly UpdateKey[]): Record<string, string | Uint8Ar
   return values;
 }
 
-beforeAll(async () => {
-  const keys = await Promise.all(Array.from({ length: 6 }, makeUpdateKey));
-  cases = await makeCases(keys);
-  device = mkdtempSync(join(tmpdir(), 'latchkey-roots-'));
-  mkdirSync(device, { recursive: true });
-  writeSettings(join(device, 'settings.kv'), { cases: settingsOf(keys) });
-  const program = await buildBoard({ variant: '32-bit' });
+interface BoardAnswers {
+  readonly outcomes: ReadonlyMap<number, string>;
+  readonly mutations: Readonly<Record<string, number>>;
+}
+
+async function askBoard(variant: BoardVariant, mutationCount: number): Promise<BoardAnswers> {
+  writeSettings(join(device, 'settings.kv'), { cases: settingsOf(mutationCount) });
+  const program = await buildBoard({ variant });
   const { preload, main } = await buildFirmware({ app: projectPath('test/board/root-bundle-app.ts') });
+  const answers = { outcomes: new Map<number, string>(), mutations: {} as Record<string, number> };
   const onLine = (line: BoardLine): void => {
-    if (line.event === 'case') outcomes.set(Number(line.index), String(line.outcome));
-    else if (line.event === 'mutations') mutations = line.codes as Record<string, number>;
+    if (line.event === 'case') answers.outcomes.set(Number(line.index), String(line.outcome));
+    else if (line.event === 'mutations') answers.mutations = line.codes as Record<string, number>;
   };
   const { code, talk } = await startBoard({ program, preload, main, device, creation: ROOMY, onLine }).exited;
   if (code !== 0) throw new Error(`exit code ${code}\n${talk}`);
+  return answers;
+}
+
+beforeAll(async () => {
+  keys = await Promise.all(Array.from({ length: 6 }, makeUpdateKey));
+  cases = await makeCases(keys);
+  device = mkdtempSync(join(tmpdir(), 'latchkey-roots-'));
+  mkdirSync(device, { recursive: true });
+  ({ outcomes, mutations } = await askBoard('32-bit', MUTATIONS));
 }, 300_000);
 
 afterAll(() => rmSync(device, { recursive: true, force: true }));
@@ -130,6 +147,12 @@ test('every bundle of the table gets its own answer on the board', () => {
   expect(got).toEqual(cases.map(({ name, outcome }) => [name, outcome]));
   recordEvidence('root-bundle-cases', cases.length);
 });
+
+test('the board with AddressSanitizer and UndefinedBehaviorSanitizer finds nothing and answers the same', async () => {
+  const sanitized = await askBoard('asan', SANITIZED_MUTATIONS);
+  expect([...sanitized.outcomes]).toEqual([...outcomes]);
+  expect(Object.keys(sanitized.mutations).every((outcome) => outcome.startsWith('ERR_BUNDLE_'))).toBe(true);
+}, 300_000);
 
 test('no random mutation of a good bundle is accepted', () => {
   const refused = Object.entries(mutations).filter(([outcome]) => outcome.startsWith('ERR_BUNDLE_'));

@@ -6,7 +6,7 @@ import { withLock } from '../../host-sim/board/lock.ts';
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { runCommand } from '../../host-sim/board/run-command.ts';
 import { findToolchain } from '../../host-sim/board/toolchain.ts';
-import { signerSources, tlsSources } from '../hostile/tls/native-program.ts';
+import { signerSources, tlsSources, verifySources } from '../hostile/tls/native-program.ts';
 
 /** A fuzz target in C: `LLVMFuzzerTestOneInput` over firmware/native. */
 export interface NativeTarget {
@@ -29,6 +29,13 @@ export const nativeTargets: readonly NativeTarget[] = [
     wraps: ['time', 'clock_gettime', 'mbedtls_ctr_drbg_random'],
   },
   { name: 'signer', sources: ['test/fuzz/signer.c', ...signerSources], corpus: 'test/fuzz/corpus/signer', maxLengthBytes: 6000, wraps: [] },
+  {
+    name: 'verify',
+    sources: ['test/fuzz/verify.c', ...verifySources],
+    corpus: 'test/fuzz/corpus/verify',
+    maxLengthBytes: 17_500,
+    wraps: [],
+  },
 ];
 
 const INCLUDED = ['firmware/native', 'host-sim/board', 'test/fuzz'];

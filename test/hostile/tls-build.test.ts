@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { runCommand } from '../../host-sim/board/run-command.ts';
 import { findToolchain } from '../../host-sim/board/toolchain.ts';
-import { signerSources, tlsSources } from './tls/native-program.ts';
+import { signerSources, tlsSources, verifySources } from './tls/native-program.ts';
 
 let folder: string;
 let compiler: string;
@@ -48,7 +48,7 @@ describe('a library that does not check does not compile', () => {
   });
 });
 
-test.each([...tlsSources, ...signerSources])('%s passes the static analyser of gcc', async (source) => {
+test.each([...new Set([...tlsSources, ...signerSources, ...verifySources])])('%s passes the static analyser of gcc', async (source) => {
   const { code, output } = await compile(source, '-fanalyzer');
   expect(output).toBe('');
   expect(code).toBe(0);

@@ -56,6 +56,33 @@ describe('the corpora of the fuzz targets', () => {
     });
   });
 
+  test('verify: every input runs without a finding, and has its own answer', async () => {
+    const outcomes = new Map((await replay(target('verify'))).map(({ file, outcome }) => [basename(file), outcome]));
+    expect(outcomes.size).toBe(25);
+    expect(['good', 'with-space', 'whole', 'other-order', 'base64url', 'certificate'].map((name) => outcomes.get(name))).toEqual(Array(6).fill('OK'));
+    expect(Object.fromEntries([...outcomes].filter(([, outcome]) => outcome !== 'OK'))).toEqual({
+      'base64url-bits': 'ERR_BUNDLE_FORMAT',
+      'base64url-one': 'ERR_BUNDLE_FORMAT',
+      'certificate-and-more': 'ERR_BUNDLE_ROOTS',
+      'certificate-cut': 'ERR_BUNDLE_ROOTS',
+      deep: 'ERR_BUNDLE_FORMAT',
+      'header-more': 'ERR_BUNDLE_HEADER',
+      'header-none': 'ERR_BUNDLE_HEADER',
+      'header-twice': 'ERR_BUNDLE_DUPLICATE',
+      'key-twice': 'ERR_BUNDLE_KEYS',
+      'kid-short': 'ERR_BUNDLE_KID',
+      'kid-unknown': 'ERR_BUNDLE_SIGNATURES',
+      'member-more': 'ERR_BUNDLE_FORMAT',
+      'no-keys': 'ERR_BUNDLE_KEYS',
+      'no-point': 'ERR_BUNDLE_SIGNATURES',
+      'no-signature': 'ERR_BUNDLE_FORMAT',
+      'no-threshold': 'ERR_BUNDLE_KEYS',
+      'one-short': 'ERR_BUNDLE_SIGNATURES',
+      'one-twice': 'ERR_BUNDLE_SIGNATURES',
+      'payload-twice': 'ERR_BUNDLE_DUPLICATE',
+    });
+  });
+
   test('signer: every input runs without a finding, and some are signed', async () => {
     const outcomes = new Map((await replay(target('signer'))).map(({ file, outcome }) => [basename(file), outcome]));
     expect(outcomes.size).toBe(15);

@@ -21,7 +21,9 @@ export interface ProgramOptions {
 }
 
 /** firmware/native without its JavaScript faces. */
-export const tlsSources: readonly string[] = nativeSources((name) => name.startsWith('tls') || name === 'byte-queue.c');
+export const tlsSources: readonly string[] = nativeSources((name) => name.startsWith('tls') || ['byte-queue.c', 'certificate-time.c'].includes(name));
+/** Of root bundles. */
+export const verifySources: readonly string[] = nativeSources((name) => name.startsWith('verify') || ['envelope.c', 'base64url.c', 'certificate-time.c'].includes(name));
 export const signerSources: readonly string[] = [
   ...nativeSources((name) => ['signer.c', 'signer-errors.c', 'resource.c', 'hmac.c'].includes(name)),
   'host-sim/board/key-file.c',
