@@ -81,8 +81,8 @@ export class RootFixture {
     return new NorFlash(PARTITION_BLOCKS, BLOCK_BYTES);
   }
 
-  open(flash: NorFlash, nowMs: () => number = () => 0): RootStore {
-    return new RootStore(flash, verifier, this.factory, nowMs);
+  open(flash: NorFlash, nowMs: () => number = () => 0, factory: FactorySet = this.factory): RootStore {
+    return new RootStore(flash, verifier, factory, nowMs);
   }
 
   /** What the device decides. @throws BundleError */

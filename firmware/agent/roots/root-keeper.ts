@@ -35,6 +35,8 @@ export interface RootKeeperOptions {
 
 /** The one class that says: the hub may have changed its root. */
 const UNTRUSTED_ISSUER = 'ERR_TLS_UNTRUSTED_ISSUER';
+/** What TLS says when it is given no anchor. */
+const NO_ANCHOR = 'ERR_TLS_CONFIG';
 const ROOTS_REVOKED = 'ERR_ROOTS_REVOKED';
 /** Names that the reported state of the roots has; the twin's reader knows them by `reported`. */
 type RootsState = 'committed' | 'trial' | 'rolledBack';
@@ -111,7 +113,9 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   }
 
   linkFailed(code: string, epoch: number): void {
-    if (code !== UNTRUSTED_ISSUER || epoch !== this.epoch) return;
+    // Without any anchor every issuer is untrusted, and TLS does not even begin.
+    const isUntrusted = code === UNTRUSTED_ISSUER || (code === NO_ANCHOR && this.anchors().length === 0);
+    if (!isUntrusted || epoch !== this.epoch) return;
     this.#trialFailed();
     this.#downloads.advance({ type: 'untrusted' });
     this.#agent?.trustPlanned();
@@ -220,9 +224,17 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
       isInner,
     });
     if (read === undefined) return;
-    this.store.commit(read, bundle, isInner);
+    // An inner link that revokes all that is trusted leaves nothing to wait with: its own roots are used, unless it has expired.
+    const isExpired = hasTime && port.wallMs() >= read.expiresMs;
+    const keepsWayBack = this.store.keepsWayBack(read.revoked);
+    const waits = isInner && (isExpired || keepsWayBack);
+    // Then it trusts nobody until the next link comes: only who can ask for that may go there.
+    if (waits && !keepsWayBack && (this.#options.recoveryHosts ?? []).length === 0) {
+      throw new BundleError('ERR_BUNDLE_EXPIRED', `version ${read.version} has expired and revokes all that is trusted, and there is no recovery host`);
+    }
+    this.store.commit(read, bundle, waits);
     this.#error = undefined;
-    this.#agent?.tell({ type: 'roots-committed', version: read.version, phase: isInner ? 'inner' : 'trial', clockChecked: hasTime });
+    this.#agent?.tell({ type: 'roots-committed', version: read.version, phase: waits ? 'inner' : 'trial', clockChecked: hasTime });
     this.#changed(read.revoked.length > 0);
   }
 

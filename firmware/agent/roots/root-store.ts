@@ -80,10 +80,19 @@ export class RootStore {
   /** Whether a trial that fails has somewhere to go back to. */
   get hasWayBack(): boolean {
     this.#load();
-    return this.#wayBack.length > 0;
+    return reachesHub(this.#wayBack);
   }
 
-  /** The trust anchors of now, DER. */
+  /** Whether a way back would be left once these are revoked; SHA-256 each. */
+  keepsWayBack(revoked: readonly Uint8Array[]): boolean {
+    this.#load();
+    return reachesHub(this.#without(revoked));
+  }
+
+  /**
+   * The trust anchors of now, DER. None for an inner link that has revoked all that was trusted: its own roots were never to be used, and
+   * whoever holds back the next link may have the key of one of them.
+   */
   anchors(purpose: RootPurpose): readonly ArrayBuffer[] {
     return this.#roots.filter(({ purposes }) => purposes.includes(purpose)).map(({ der }) => der.slice().buffer);
   }
@@ -96,7 +105,7 @@ export class RootStore {
   get #roots(): readonly TrustedRoot[] {
     this.#load();
     const { phase } = this.#state;
-    const usesCommitted = phase === 'kept' || phase === 'trial' || this.#wayBack.length === 0;
+    const usesCommitted = phase === 'kept' || phase === 'trial' || (phase === 'failed' && !reachesHub(this.#wayBack));
     return usesCommitted && this.#committedRoots.length > 0 ? this.#committedRoots : this.#wayBack;
   }
 
@@ -179,9 +188,8 @@ export class RootStore {
     const stored: StoredBundle = { slot: this.#slotOf(bytes, digest) ?? this.#writeBundle(bytes), length: bytes.length, digest };
     if (!this.#holds(bytes, offsetOf(stored.slot, this.#blockLength))) throw new BundleError('ERR_BUNDLE_PART', 'flash did not take the bundle');
     this.#load();
-    const gone = bundle.revoked.map((sha256) => sha256.subarray(0, FINGERPRINT_BYTES));
     // Only what the base holds counts: it is all that could come back.
-    const wayBack = this.#wayBack.filter((root) => !includes(gone, this.#fingerprintOf(root)));
+    const wayBack = this.#without(bundle.revoked);
     const revoked = [...this.#state.revoked, ...this.#wayBack.filter((root) => !wayBack.includes(root)).map((root) => this.#fingerprintOf(root))];
     this.#decide({ version: bundle.version, phase: isInner ? 'inner' : 'trial', failures: 0, committed: stored, base: this.#state.base, revoked }, true);
     this.#keys = bundle.keys;
@@ -323,9 +331,20 @@ export class RootStore {
     this.#flash.write(rest, offset + whole);
   }
 
+  /** The way back without what was revoked. */
+  #without(revoked: readonly Uint8Array[]): readonly TrustedRoot[] {
+    const gone = revoked.map((sha256) => sha256.subarray(0, FINGERPRINT_BYTES));
+    return this.#wayBack.filter((root) => !includes(gone, this.#fingerprintOf(root)));
+  }
+
   #fingerprintOf({ der }: TrustedRoot): Uint8Array {
     return new Uint8Array(this.#verifier.sha256(der)).slice(0, FINGERPRINT_BYTES);
   }
+}
+
+/** A way back without a root for the hub leads nowhere. */
+function reachesHub(roots: readonly TrustedRoot[]): boolean {
+  return roots.some(({ purposes }) => purposes.includes('hub'));
 }
 
 function offsetOf(slot: number, blockLength: number): number {

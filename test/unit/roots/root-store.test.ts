@@ -179,6 +179,28 @@ describe('an inner link of a chain', () => {
   });
 });
 
+describe('a way back without a root for the hub', () => {
+  test('is none: roots that fail stay in use, also when one for storage is left of the old ones', async () => {
+    const roots = fixture.factory.roots.concat({ der: new Uint8Array(fixture.otherRoot), purposes: ['storage'] });
+    const flash = fixture.flash();
+    const open = (): RootStore => fixture.open(flash, undefined, { ...fixture.factory, roots });
+    const store = open();
+    commit(store, await fixture.bundle({ roots: [trusted(fixture.newRoot), fixture.revokedOld()] }));
+    for (let i = 0; i < 3; i++) store.trialFailed();
+    for (const each of [store, open()]) expect([each.hasWayBack, each.phase, ...anchors(each)]).toEqual([false, 'trial', ...hex(fixture.newRoot)]);
+  });
+
+  test('leaves an inner link without any anchor, for its own roots were never to be used', async () => {
+    const flash = fixture.flash();
+    const store = fixture.open(flash);
+    const inner = await fixture.bundle({ roots: [trusted(fixture.newRoot), fixture.revokedOld()], expires: '2026-11-02T00:00:00Z' });
+    commit(store, inner, { isInner: true });
+    for (const each of [store, fixture.open(flash.clone())]) expect([each.version, each.phase, ...anchors(each)]).toEqual([2, 'inner']);
+    commit(store, await fixture.bundle({ version: 3 }));
+    expect([store.version, store.phase, ...anchors(store)]).toEqual([3, 'trial', ...hex(fixture.newRoot, fixture.otherRoot)]);
+  });
+});
+
 describe('parts', () => {
   const digestOf = async (bytes: Uint8Array): Promise<Uint8Array> => new Uint8Array(await crypto.subtle.digest('SHA-256', bytes.slice()));
   const part = (index: number): Uint8Array => second.subarray(index * PART_BYTES, (index + 1) * PART_BYTES);
