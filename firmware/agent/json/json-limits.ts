@@ -15,13 +15,13 @@ export interface JsonLimits {
 export const DEFAULT_JSON_LIMITS: JsonLimits = { maxBytes: 8 * 1024, maxDepth: 16, maxMembers: 256, maxNameBytes: 64 };
 
 export interface TwinLimits extends Omit<JsonLimits, 'maxBytes'> {
-  /** Of one registered property, as JSON. */
+  /** Of one registered property, as JSON: a text of 4 KB, which a twin may have, and what stands around it. */
   readonly maxValueBytes: number;
   /** Of all that are kept of one document. */
   readonly maxTotalBytes: number;
 }
 
-export const DEFAULT_TWIN_LIMITS: TwinLimits = { ...DEFAULT_JSON_LIMITS, maxValueBytes: 4 * 1024, maxTotalBytes: 8 * 1024 };
+export const DEFAULT_TWIN_LIMITS: TwinLimits = { ...DEFAULT_JSON_LIMITS, maxValueBytes: 4 * 1024 + 64, maxTotalBytes: 8 * 1024 };
 
 /** Names that a program may learn from the cloud in its whole life, and their bytes. */
 export const DEFAULT_MAX_NAMES = 128;
