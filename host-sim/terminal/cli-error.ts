@@ -24,7 +24,6 @@ export type CliErrorCode =
   | 'ERR_CONNECTION_STRING'
   | 'ERR_DPS'
   | 'ERR_EFUSE'
-  | 'ERR_FAULT'
   | 'ERR_FILE'
   | 'ERR_FLASH'
   | 'ERR_HUB_REFUSED'
