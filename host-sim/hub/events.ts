@@ -32,7 +32,9 @@ export type DisconnectReason =
   | 'message-too-large'
   | 'client-does-not-read'
   | 'dropped'
-  | 'hub-closed';
+  | 'hub-closed'
+  /** An exception in the hub itself; `detail` is its message. */
+  | 'hub-fault';
 
 /** One connection, numbered from 1 in the order of `connectionOpened`; 0 is a message over HTTPS. */
 interface OfConnection {

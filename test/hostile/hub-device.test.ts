@@ -67,6 +67,7 @@ test(`${CONVERSATIONS} conversations of anything with a connected hub end in no 
       }
       const ends = bench.eventsOf('disconnected');
       expect(ends).toHaveLength(peer.isClosed ? 1 : 0);
+      expect(ends.filter(({ reason }) => reason === 'hub-fault')).toEqual([]);
       const again = await bench.connect();
       expect(again.isClosed).toBe(false);
       // Whatever it reported is a legal twin, in the form in which it is kept.

@@ -191,12 +191,19 @@ export class Connection {
     this.#lastHeardMs = this.#host.clock.monotonicMs();
     const { limits } = this.#host;
     this.#isReceiving = true;
-    const fault = this.#framer.push(
-      chunk,
-      () => (this.#client === undefined ? limits.connectBytes : limits.packetBytes),
-      (packet) => this.#take(packet),
-    );
-    this.#isReceiving = false;
+    let fault: ReturnType<Framer['push']>;
+    try {
+      fault = this.#framer.push(
+        chunk,
+        () => (this.#client === undefined ? limits.connectBytes : limits.packetBytes),
+        (packet) => this.#take(packet),
+      );
+    } catch (error) {
+      // A fault of ours ends this one connection, not the hub.
+      return this.close('hub-fault', error instanceof Error ? error.message : String(error), true);
+    } finally {
+      this.#isReceiving = false;
+    }
     if (fault !== undefined) this.close(fault === 'packet-too-large' ? fault : 'packet-malformed', fault);
     this.#flush();
   }

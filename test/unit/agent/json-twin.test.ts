@@ -112,7 +112,7 @@ describe('a registered value', () => {
   const around = (json: string): string => `{"temp":${json},"roots":1,"$version":1}`;
 
   const cases: readonly (readonly [string, string, string, Partial<TwinLimits>])[] = [
-    ['above the limit in bytes', `"${'a'.repeat(4095)}"`, 'ERR_JSON_SIZE', {}],
+    ['above the limit in bytes', `"${'a'.repeat(4096 + 64 - 1)}"`, 'ERR_JSON_SIZE', {}],
     ['deeper than the limit', '[[[[]]]]', 'ERR_JSON_DEPTH', { maxDepth: 3 }],
     ['with more members than the limit', '{"a":[1,2,3]}', 'ERR_JSON_MEMBERS', { maxMembers: 4 }],
     ['with a name above the limit', '{"abcd":1}', 'ERR_JSON_NAME', { maxNameBytes: 3 }],
@@ -125,7 +125,7 @@ describe('a registered value', () => {
   });
 
   test('of exactly the limit is kept', () => {
-    const value = 'a'.repeat(4094);
+    const value = 'a'.repeat(4096 + 64 - 2);
     const bytes = utf8(around(`"${value}"`));
     for (const size of [1, 1000, bytes.length]) expect(scan('patch', cutEvery(bytes, size))).toEqual({ ok: true, desired: section(1, { temp: value, roots: 1 }), reported: undefined });
   });
