@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import { createDevelopmentPki } from '../../certs/development-pki.ts';
+import { checkBundle } from '../../firmware/agent/roots/check-bundle.ts';
 import { startBoard, type BoardLine } from '../../host-sim/board/board.ts';
 import { buildBoard, type BoardVariant } from '../../host-sim/board/build.ts';
 import { buildFirmware } from '../../host-sim/board/bundle.ts';
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { writeSettings } from '../../host-sim/board/settings.ts';
+import { nodeRootVerifier } from '../../host-sim/roots/node-verifier.ts';
 import { recordEvidence } from '../evidence.ts';
 import { formatPayload, makeBundle, makeUpdateKey, pointsOf, revoked, signBundle, trusted, type BundleMembers, type UpdateKey } from '../fakes/root-bundles.ts';
 import { ROOMY } from '../fakes/board-fixture.ts';
@@ -146,6 +148,22 @@ test('every bundle of the table gets its own answer on the board', () => {
   const got = cases.map(({ name }, index) => [name, outcomes.get(index)]);
   expect(got).toEqual(cases.map(({ name, outcome }) => [name, outcome]));
   recordEvidence('root-bundle-cases', cases.length);
+});
+
+test("the owner's tools, with OpenSSL, give every bundle of the table the same answer", () => {
+  const answer = ({ bundle, options }: Case): string => {
+    try {
+      const context = {
+        keys: { points: new Uint8Array(pointsOf(keys.slice(0, 3))), threshold: 2 }, version: 4, digest: new Uint8Array(32), hub: 'Latchkey-Hub.test', idScope: '0ne00000001', deviceId: 'therm-7-b',
+        nowMs: options.includes('untimed') ? undefined : Date.UTC(2026, 10, 22), isInner: options.includes('inner'),
+      };
+      const read = checkBundle(new Uint8Array(bundle), { verifier: nodeRootVerifier, ...context });
+      return read === undefined ? 'stored' : `version ${read.version}`;
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    }
+  };
+  expect(cases.map((each) => [each.name, answer(each)])).toEqual(cases.map(({ name, outcome }) => [name, outcome]));
 });
 
 test('the board with AddressSanitizer and UndefinedBehaviorSanitizer finds nothing and answers the same', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -120,6 +120,11 @@ export class AgentBoard {
     const find = (): TimedLine | undefined => this.lines.slice(from).find((line) => line.event === event && Object.entries(members).every(([key, value]) => line[key] === value));
     await this.until(`${event} ${JSON.stringify(members)}`, () => find() !== undefined, limitMs);
     return find()!;
+  }
+
+  /** What the chip's flash holds now. */
+  readFlash(): Uint8Array {
+    return readFileSync(join(this.folder, 'flash.bin'));
   }
 
   /** Heap figures, after a garbage collection. Peaks are since the last report. */
