@@ -3,7 +3,7 @@ import type { DeviceRunOptions } from '../simulation/device-run.ts';
 import { toJsonLine, type SimulationEvent } from '../simulation/events.ts';
 import { APP_NAMES, type AppName } from '../simulation/options.ts';
 import { makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
-import { EXIT_OF_ENDING } from '../terminal/cli-error.ts';
+import { EXIT, EXIT_OF_ENDING } from '../terminal/cli-error.ts';
 import { maskConnectionString, requireDevice, type DeviceConnectionString } from '../terminal/connection-string.ts';
 import { readConnectionString } from '../terminal/connection-string-source.ts';
 import { durationMs, durationOption, hostAndPort, repeated, wholeNumber, wholeSeconds, type HostAndPort } from '../terminal/option-values.ts';
@@ -14,6 +14,7 @@ const DAY_MS = 24 * 3600 * 1000;
 const MQTT_TLS_PORT = 8883;
 const HTTPS_PORT = 443;
 const NTP_PORT = 123;
+const HTTP_PORT = 80;
 const ENVIRONMENT_NAME = 'IOTHUB_DEVICE_CONNECTION_STRING';
 /** Asked when the hub is Azure's; two, run by different people. */
 const PUBLIC_NTP: readonly HostAndPort[] = [{ host: 'pool.ntp.org', port: NTP_PORT }, { host: 'time.windows.com', port: NTP_PORT }];
@@ -23,6 +24,8 @@ interface DeviceFlags {
   readonly connectionStringFile?: string;
   readonly hubAddress?: HostAndPort;
   readonly root?: readonly string[];
+  readonly rootsBundle?: string;
+  readonly recoveryHost?: readonly HostAndPort[];
   readonly tokenTtl: number;
   readonly telemetryInterval: number;
   readonly duration?: number;
@@ -42,6 +45,7 @@ const EXAMPLES = `Examples:
   npm run latchkey -- device                                    against Azure IoT Hub
   npm run latchkey -- device --connection-string-file dev1.txt --duration 5m
   npm run latchkey -- device --root root.pem                    a local hub, by GatewayHostName in the connection string
+  npm run latchkey -- device --roots-bundle 1.json --keep dev1  takes new roots that the keys of 1.json sign, and keeps them
 `;
 
 /** `device run`, which plain `device` is, too. */
@@ -54,6 +58,8 @@ export function addDeviceRunCommand(device: Command, context: CliContext): void 
     .option('--connection-string-file <file>', 'a file that holds it')
     .option('--hub-address <host[:port]>', 'connect there instead, for the same name in TLS and token', hostAndPort(MQTT_TLS_PORT))
     .option('--root <file>', 'trust the certificates in this file (PEM or DER) and no others; may be repeated (default: the public roots of Azure)', repeated((text) => text))
+    .option('--roots-bundle <file>', 'trust the roots of this bundle, and take later ones that its keys have signed (latchkey roots create)')
+    .option('--recovery-host <host[:port]>', 'with --roots-bundle: where the device asks for the next bundle, by plain HTTP, when it can no longer verify its hub; may be repeated', repeated(hostAndPort(HTTP_PORT)))
     .addOption(durationOption('--token-ttl <time>', 'life of a token, 5s to 365d', wholeSeconds(5, 365 * 86_400), '1h'))
     .addOption(durationOption('--telemetry-interval <time>', 'time between two messages', durationMs(1, DAY_MS), '5s'))
     .option('--duration <time>', 'how long the device sends (default: until Ctrl-C)', durationMs(1000, 24 * DAY_MS))
@@ -66,17 +72,18 @@ export function addDeviceRunCommand(device: Command, context: CliContext): void 
     .option('--pipeline', 'send messages behind the CONNECT of a renewal without waiting for its answer')
     .option('--keep <folder>', "keep the device's files there: settings, flash, key")
     .option('--json', 'one JSON object a line on stdout')
-    .action((flags: DeviceFlags) => runDevice(flags, context));
+    .action((flags: DeviceFlags, command: Command) => runDevice(flags, command, context));
 }
 
-async function runDevice(flags: DeviceFlags, context: CliContext): Promise<void> {
+async function runDevice(flags: DeviceFlags, command: Command, context: CliContext): Promise<void> {
+  refuseContradictions(flags, command);
   const { connection, source } = await readConnectionString(context, {
     flag: flags.connectionString,
     file: flags.connectionStringFile,
     environmentName: ENVIRONMENT_NAME,
   });
   const device = requireDevice(connection, source);
-  const options = toOptions(flags, device, readRoots(flags.root));
+  const options = toOptions(flags, device, await trustOf(flags));
   sayLine(context, `latchkey: ${maskConnectionString(device)} (from ${source})`);
   const { runSingleDevice } = await import('../simulation/device-run.ts');
   const ending = await runSingleDevice(options, {
@@ -85,6 +92,19 @@ async function runDevice(flags: DeviceFlags, context: CliContext): Promise<void>
     interrupted: context.interrupted,
   });
   context.exitCode = EXIT_OF_ENDING[ending];
+}
+
+function refuseContradictions({ root, rootsBundle, recoveryHost }: DeviceFlags, command: Command): void {
+  const refuse = (text: string): never => command.error(`error: ${text}`, { exitCode: EXIT.usage });
+  if (rootsBundle !== undefined && root !== undefined) refuse('--root and --roots-bundle cannot both be given');
+  if (recoveryHost !== undefined && rootsBundle === undefined) refuse('--recovery-host goes with --roots-bundle');
+}
+
+/** The roots to begin with, and how others come. */
+async function trustOf({ root, rootsBundle, recoveryHost }: DeviceFlags): Promise<Pick<DeviceRunOptions, 'roots' | 'updates'>> {
+  if (rootsBundle === undefined) return { roots: readRoots(root), updates: undefined };
+  const { readFirstSet } = await import('../roots/first-set.ts');
+  return readFirstSet(rootsBundle, recoveryHost?.map(formatHostAndPort));
 }
 
 function view(isJson: boolean, context: CliContext): (event: SimulationEvent) => void {
@@ -100,7 +120,7 @@ function view(isJson: boolean, context: CliContext): (event: SimulationEvent) =>
   };
 }
 
-function toOptions(flags: DeviceFlags, device: DeviceConnectionString, roots: readonly Uint8Array[]): DeviceRunOptions {
+function toOptions(flags: DeviceFlags, device: DeviceConnectionString, trust: Pick<DeviceRunOptions, 'roots' | 'updates'>): DeviceRunOptions {
   const gateway = device.GatewayHostName === undefined ? undefined : hostAndPort(MQTT_TLS_PORT)(device.GatewayHostName);
   const isLocal = gateway !== undefined || flags.hubAddress !== undefined;
   const ntp = flags.ntp ?? (isLocal ? [] : PUBLIC_NTP);
@@ -110,7 +130,7 @@ function toOptions(flags: DeviceFlags, device: DeviceConnectionString, roots: re
     gateway: gateway?.host,
     port: flags.hubAddress?.port ?? gateway?.port ?? MQTT_TLS_PORT,
     hubAddress: flags.hubAddress?.host,
-    roots,
+    ...trust,
     tokenLifeSeconds: flags.tokenTtl,
     telemetryIntervalMs: flags.telemetryInterval,
     durationMs: flags.duration,

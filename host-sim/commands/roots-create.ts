@@ -86,7 +86,7 @@ function create(flags: CreateFlags, context: CliContext): void {
   writeEnvelopeFile(flags.out, envelope);
   const facts = { file: flags.out, version: draft.version, roots: draft.roots.length, revoked: draft.revoked.length, keys: draft.keys.length, threshold: draft.threshold };
   if (flags.json === true) return printJson(context, facts);
-  printLine(context, `${flags.out}: version ${draft.version}, ${draft.roots.length} roots, ${draft.revoked.length} revoked, ${draft.threshold} of ${draft.keys.length} keys sign the next`);
+  printLine(context, `${flags.out}: version ${draft.version}, ${draft.roots.length} root${draft.roots.length === 1 ? '' : 's'}, ${draft.revoked.length} revoked, ${draft.threshold} of ${draft.keys.length} keys sign the next`);
   sayLine(context, `it is a draft: ${previous === undefined ? `${draft.threshold} of its keys` : `${previous.threshold} of the keys of version ${previous.version}, and ${draft.threshold} of its own,`} must sign it (roots sign ${flags.out} --key FILE)`);
 }
 

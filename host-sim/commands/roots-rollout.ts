@@ -20,7 +20,7 @@ const EXAMPLES = `Examples:
 
 interface RolloutFlags extends ServiceFlags {
   readonly url?: string;
-  readonly target: string;
+  readonly target?: string;
   readonly wave?: readonly number[];
   readonly stopAt: number;
   readonly waveTime: number;
@@ -31,7 +31,7 @@ export function addRootsRolloutCommand(roots: Command, context: CliContext): voi
   addHubOptions(roots.command('rollout').description("Sends a bundle to a fleet in waves, through IoT Hub's automatic device configurations.").addHelpText('before', EXAMPLES))
     .argument('<file>', 'the signed bundle')
     .option('--url <url>', 'where devices fetch it, http://host/{version}.json (default: the bundle itself goes into desired properties, in parts)')
-    .option('--target <condition>', "which devices, such as tags.site = 'north' (default: all)", '')
+    .option('--target <condition>', "which devices, such as tags.site = 'north' (default: all)")
     .option('--wave <percent>', 'of the fleet that is offered it after this wave; may be repeated, growing (default: 1, 10, 50, 100)', repeated(percent))
     .option('--stop-at <percent>', 'of the devices that answered: with more failures than that it stops', wholeNumber(0, 100), 2)
     .addOption(durationOption('--wave-time <time>', 'a wave waits so long for devices that are connected', durationMs(1000, 30 * DAY_MS), '1h'))
@@ -66,7 +66,7 @@ function planOf(file: string, flags: RolloutFlags): RolloutPlan {
   return {
     version,
     offer: flags.url === undefined ? partsOf(readBytes(file), version) : { roots: { version, url: flags.url } },
-    target: flags.target,
+    target: flags.target ?? '',
     waves: waves.at(-1) === 100 ? waves : [...waves, 100],
     stopAtPercent: flags.stopAt,
     waveMs: flags.waveTime,

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { explainListenError, LOOPBACK } from '../hub/listen.ts';
 import { BundleServer } from '../roots/bundle-server.ts';
 import { printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
-import { EXIT } from '../terminal/cli-error.ts';
+import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { port } from '../terminal/option-values.ts';
 
 const DEFAULT_PORT = 18_080;
@@ -35,6 +35,9 @@ export function addRootsServeCommand(roots: Command, context: CliContext): void 
 }
 
 async function serve(flags: ServeFlags, context: CliContext): Promise<void> {
+  if (statSync(flags.folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new CliError('ERR_FILE', EXIT.configuration, `${flags.folder} is no folder`, 'give --folder the one with 1.json, 2.json …; "latchkey roots create" and "sign" make them');
+  }
   const find = (version: number): Uint8Array | undefined => {
     try {
       return readFileSync(join(flags.folder, `${version}.json`));

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { PUBLIC_MODE, readBytes, readEnvelopeFile, readPublicKeyFile, writeEnvelopeFile, writeWhole } from '../roots/bundle-files.ts';
+import { readDraft } from '../roots/bundle-draft.ts';
 import { addSignature, commandSigner, fileSigner, type BundleSigner } from '../roots/bundle-signer.ts';
 import { generateUpdateKey, isEncrypted, parsePrivateKey } from '../roots/update-key.ts';
 import { printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
@@ -82,6 +83,8 @@ async function signFile(file: string, flags: SignFlags, context: CliContext): Pr
   const facts = { file, kid: signer.publicKey.kid, signatures: signed.signatures.length };
   if (flags.json === true) printJson(context, facts);
   else printLine(context, `${file}: signed by ${facts.kid}; ${facts.signatures} ${facts.signatures === 1 ? 'signature' : 'signatures'}`);
+  const isOwnKey = readDraft(signed).keys.some(({ kid }) => kid === facts.kid);
+  if (!isOwnKey) sayLine(context, `that key is none of this bundle's own: right when it is one of the version before, else devices refuse the bundle (ERR_BUNDLE_KID)`);
 }
 
 async function openSigner(flags: SignFlags, context: CliContext): Promise<BundleSigner> {

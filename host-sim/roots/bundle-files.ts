@@ -1,4 +1,5 @@
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { replaceFile } from '../board/replace-file.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { formatEnvelope, parseEnvelope, type Envelope } from './envelope.ts';
@@ -27,9 +28,10 @@ export function writeEnvelopeFile(file: string, envelope: Envelope): void {
   writeWhole(file, formatEnvelope(envelope), PUBLIC_MODE);
 }
 
-/** @param mode default: this user's alone, from the first byte on. @throws ERR_FILE; what was there stays */
+/** Makes the folder, too. @param mode default: this user's alone, from the first byte on. @throws ERR_FILE; what was there stays */
 export function writeWhole(file: string, text: string, mode?: typeof PUBLIC_MODE): void {
   try {
+    mkdirSync(dirname(file), { recursive: true });
     replaceFile(file, text);
     if (mode !== undefined) chmodSync(file, mode);
   } catch (cause) {

@@ -7,7 +7,7 @@ import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { DeviceConnectionString } from '../terminal/connection-string.ts';
 import { realClock } from '../time/real-clock.ts';
 import { DeviceRecord } from './board-events.ts';
-import { writeDeviceFolder, type DeviceCredential } from './device-folder.ts';
+import { writeDeviceFolder, type DeviceCredential, type UpdateSetup } from './device-folder.ts';
 import type { SimulationEvent, Tell } from './events.ts';
 import { buildFirmwareForBoard } from './firmware.ts';
 import type { AppName } from './options.ts';
@@ -23,7 +23,10 @@ export interface DeviceRunOptions {
   readonly port: number;
   /** Where TCP goes, when that is not what the name resolves to. */
   readonly hubAddress: string | undefined;
+  /** Trust anchors, DER. */
   readonly roots: readonly Uint8Array[];
+  /** How new roots come; without it they do not. */
+  readonly updates: UpdateSetup | undefined;
   readonly tokenLifeSeconds: number;
   readonly telemetryIntervalMs: number;
   readonly durationMs: number | undefined;
@@ -63,6 +66,7 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
       gateway: options.gateway,
       port: options.port,
       roots: options.roots,
+      updates: options.updates,
       tokenLifeSeconds: options.tokenLifeSeconds,
       telemetryIntervalMs: options.telemetryIntervalMs,
       durationMs: options.durationMs ?? 0,

@@ -74,6 +74,8 @@ export class SimulationRenderer {
     const { green, red, yellow } = this.#style;
     const fields: Fields = body;
     switch (body.event) {
+      case 'self-test':
+        return fields['ok'] === true ? undefined : red(`self-test ${fields['check']} failed: ${printable(String(fields['message'] ?? ''))} (${fields['code']})`);
       case 'clock':
         return `clock ${fields['level']}`;
       case 'connecting':

@@ -80,3 +80,23 @@ test('--hub-address changes where TCP goes and nothing else: the name is still c
   const { exitCode } = await runUntil('no connection: ERR_TLS_HOSTNAME', ['--root', rootFile, '--hub-address', `127.0.0.1:${local.port}`], `HostName=another-hub.test;DeviceId=by-address;SharedAccessKey=${key}`);
   expect([exitCode, messagesOf('by-address')]).toEqual([130, 0]);
 });
+
+test('a device that begins with the roots of a bundle reports them as its own', async () => {
+  const key = keyOf('by-bundle');
+  const alice = join(folder, 'alice');
+  const bundle = join(folder, '1.json');
+  for (const args of [
+    ['keygen', '--out', `${alice}.pem`, '--no-passphrase'],
+    ['create', '--out', bundle, '--bundle-version', '7', '--hub', HUB_NAME, '--root', rootFile, '--key', `${alice}.pub`],
+  ]) expect((await runCommandLine(['roots', ...args])).exitCode).toBe(0);
+  const { exitCode } = await runDevice(['--roots-bundle', bundle, '--recovery-host', '127.0.0.1:9'], `HostName=${HUB_NAME};DeviceId=by-bundle;SharedAccessKey=${key};GatewayHostName=localhost:${local.port}`);
+  expect([exitCode, messagesOf('by-bundle')]).toEqual([0, 20]);
+  expect(local.hub.twins.read({ deviceId: 'by-bundle' }).reported.roots).toMatchObject({ version: 7, state: 'committed' });
+});
+
+test.each([
+  [['--roots-bundle', '1.json', '--root', 'root.pem'], '--root and --roots-bundle cannot both be given'],
+  [['--recovery-host', 'here'], '--recovery-host goes with --roots-bundle'],
+])('%j is refused', async (args, text) => {
+  expect(await runDevice(args, 'HostName=h;DeviceId=d;SharedAccessKey=AAAA')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(text) });
+});

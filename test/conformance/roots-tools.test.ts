@@ -202,6 +202,17 @@ test('"roots serve" gives a version to whoever asks and nothing else', async () 
   expect(await run).toMatchObject({ exitCode: 130 });
 });
 
+test('"roots serve" does not serve a folder that is not there', async () => {
+  expect(await roots('serve', '--folder', path('nowhere'), '--port', '0')).toMatchObject({ exitCode: 3, stdout: '', stderr: expect.stringContaining('nowhere is no folder (ERR_FILE)') });
+});
+
+test('"roots create" makes the folder of the draft, and "roots sign" warns of a key that is none of the bundle\'s own', async () => {
+  await succeed('create', '--out', path('new/1.json'), '--hub', 'myhub.azure-devices.net', '--root', DIGICERT, '--key', path('alice.pub'));
+  const warning = 'none of this bundle\'s own';
+  expect((await sign('new/1.json', 'alice')).stderr).not.toContain(warning);
+  expect((await sign('new/1.json', 'bob')).stderr).toContain(warning);
+});
+
 /** r and s as the DER that openssl reads. */
 function toDer(raw: Buffer): Buffer {
   const integer = (bytes: Buffer): Buffer => {

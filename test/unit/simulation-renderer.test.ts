@@ -13,6 +13,8 @@ function device(event: string, fields: Readonly<Record<string, unknown>>, sinceS
 const render = (event: SimulationEvent): string | undefined => new SimulationRenderer(PLAIN, false).render(event)?.slice(20);
 
 test.each<[SimulationEvent, string | undefined]>([
+  [device('self-test', { check: 'tls', ok: true }), undefined],
+  [device('self-test', { check: 'tls', ok: false, code: 'ERR_TLS', message: 'no' }), 'self-test tls failed: no (ERR_TLS)'],
   [device('clock', { level: 'network' }), 'clock network'],
   [device('connecting', { host: 'h', port: 8883 }), 'connecting to h:8883'],
   [device('connected', { tokenSeconds: 60 }), 'connected, token for 1m'],
