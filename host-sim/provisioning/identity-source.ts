@@ -1,4 +1,4 @@
-import type { CliContext } from '../terminal/cli-context.ts';
+import { sayLine, type CliContext } from '../terminal/cli-context.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { ConnectionString } from '../terminal/connection-string.ts';
 import { readConnectionString } from '../terminal/connection-string-source.ts';
@@ -20,6 +20,7 @@ export interface IdentityFlags {
   readonly dpsKeyFile?: string;
   readonly dpsGroup?: true;
   readonly hub?: readonly string[];
+  readonly gateway?: unknown;
 }
 
 export interface FoundDevice {
@@ -39,6 +40,9 @@ async function fromConnectionString(flags: IdentityFlags, context: CliContext): 
   if (deviceId === undefined) throw refused(`the connection string from ${source} has no DeviceId`, 'use the connection string of a device, not the one of the hub');
   if (connection.x509 !== undefined) throw refused(`the connection string from ${source} asks for X.509`, 'certificates of devices are not supported yet: use a device with symmetric keys');
   if (flags.newKey === true && (moduleId !== undefined || policyName !== undefined)) throw refused('a new key is made for devices only', 'leave ModuleId and SharedAccessKeyName out');
+  if (connection.GatewayHostName !== undefined && flags.gateway === undefined) {
+    sayLine(context, `latchkey: GatewayHostName=${connection.GatewayHostName} is left out: the board connects to ${hub}, unless --gateway says where else, as the board reaches it`);
+  }
   return { identity: { hub, deviceId, moduleId, policyName }, key: keyOf(flags, connection, source) };
 }
 

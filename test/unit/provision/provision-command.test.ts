@@ -217,3 +217,10 @@ test('a folder that holds something else is left alone', async () => {
 test.each([[['--burn']], [['--burn', '--dry-run', '--port', 'x']], [['--new-key', '--keep-key']], [['--wifi-ssid', 'a', '--ethernet']], [['--ntp', 'a', '--ntp', 'b', '--ntp', 'c']], [['--key-number', '2']], [['--save-secret', 'x']], [['--keep-key', '--secret-file', 'x']]])('%j is a usage error', async (args) => {
   expect((await world.run(args)).exitCode).toBe(2);
 });
+
+test('a GatewayHostName, which is for programs on this machine, is left out with a word about --gateway', async () => {
+  const device = world.write('local.txt', `HostName=${HUB};DeviceId=dev1;SharedAccessKey=${KEY.toString('base64')};GatewayHostName=localhost:18883`);
+  const { exitCode, stderr } = await world.run(['--connection-string-file', device, '--dry-run']);
+  expect([exitCode, stderr]).toEqual([0, expect.stringContaining('GatewayHostName=localhost:18883 is left out')]);
+  expect((await world.run([])).stderr).not.toContain('GatewayHostName');
+});
