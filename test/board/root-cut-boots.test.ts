@@ -125,7 +125,7 @@ test('a board boots from every flash state that a power cut in an update leaves,
   const cuts = found.reduce((sum, each) => sum + each.cuts, 0);
   process.stderr.write(`power cuts: ${cuts}; boards booted from ${images.length} distinct flash states: ${[...states].join('; ')}\n`);
   recordEvidence('root-power-cut-boots', images.length);
-}, 300_000);
+}, 600_000);
 
 function sorted(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;

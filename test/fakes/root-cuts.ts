@@ -5,6 +5,8 @@ import { trusted } from './root-bundles.ts';
 import type { RootFixture } from './root-fixture.ts';
 
 const MOMENTS = ['before', 'inside', 'after'] as const;
+/** A certificate's length changes with its serial number and signature; the number of writes must not. */
+const BUNDLE_BYTES = 8400;
 const PADDING_ROOTS = 5;
 const WORN_BLOCKS = 3;
 const UNITS_PER_BLOCK = 4096 / 16;
@@ -17,11 +19,13 @@ export interface Cut {
   readonly flash: NorFlash;
 }
 
-/** About 8 KB: six keys, five signatures, a root besides the public ones, and digests of roots that nobody has. */
-export function bundleOf8KB(fixture: RootFixture, root: Uint8Array, audience?: object): Promise<Uint8Array> {
+/** Six keys, five signatures, a root besides the public ones, and digests of roots that nobody has; spaces make it always as long. */
+export async function bundleOf8KB(fixture: RootFixture, root: Uint8Array, audience?: object): Promise<Uint8Array> {
   const padding = Array.from({ length: PADDING_ROOTS }, (_, index) => ({ sha256: Buffer.alloc(32, index).toString('hex'), revoked: true }));
   const roots = [trusted(fixture.newRoot), trusted(fixture.otherRoot), trusted(root), ...padding];
-  return fixture.bundle({ keys: fixture.keys, roots, ...(audience !== undefined && { audience }) }, fixture.keys.slice(0, 5));
+  const bundle = await fixture.bundle({ keys: fixture.keys, roots, ...(audience !== undefined && { audience }) }, fixture.keys.slice(0, 5));
+  if (bundle.length > BUNDLE_BYTES) throw new RangeError(`a bundle of ${bundle.length} bytes: more than ${BUNDLE_BYTES}`);
+  return Buffer.concat([bundle, Buffer.alloc(BUNDLE_BYTES - bundle.length, ' ')]);
 }
 
 /** The whole update, in parts, until its roots have passed; each step may be cut. */

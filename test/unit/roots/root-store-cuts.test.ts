@@ -45,4 +45,4 @@ test.each([
   allCuts += cuts;
   recordEvidence('root-power-cuts', allCuts);
   process.stderr.write(`power cuts on ${isWorn ? 'worn' : 'blank'} flash: ${cuts}; ${bundle.length} bytes; states: ${[...states].join('; ')}\n`);
-}, 240_000);
+}, 600_000);
