@@ -49,6 +49,7 @@ function textOf(event: SimulationEvent): string | undefined {
   switch (event.body.event) {
     case 'clock':
     case 'connecting':
+    case 'reported':
       return '';
     case 'self-test':
       return fields['ok'] === true ? '' : undefined;
