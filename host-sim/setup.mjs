@@ -24,7 +24,8 @@ export function checkNode() {
  */
 export function ensurePackages({ dev }) {
   if (arePackagesThere(dev)) return;
-  const args = ['ci', ...(dev ? [] : ['--omit=dev'])];
+  // Whoever has the packages of the tests keeps them.
+  const args = ['ci', ...(dev || areDevPackagesThere() ? [] : ['--omit=dev'])];
   say(`installing npm packages (npm ${args.join(' ')}) …`);
   const result = spawnSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd: projectRoot, stdio: ['ignore', 2, 2] });
   if (result.error !== undefined) throw new SetupError('there is no npm', 'install it with your package manager; it comes with Node from https://nodejs.org');
@@ -40,6 +41,11 @@ function arePackagesThere(dev) {
     const isNeeded = path !== '' && entry.optional !== true && (dev || (entry.dev !== true && entry.devOptional !== true));
     return !isNeeded || installed.packages[path]?.version === entry.version;
   });
+}
+
+function areDevPackagesThere() {
+  const installed = readJson(join(projectRoot, 'node_modules', '.package-lock.json'));
+  return Object.values(installed?.packages ?? {}).some((entry) => entry.dev === true);
 }
 
 /** @param {string} path */
