@@ -86,31 +86,46 @@ function partsOf(bytes: Uint8Array, version: number): Record<string, object> {
   );
 }
 
+type Counted = Extract<RolloutEvent, { readonly offered: number }>;
+
+/** A line on stderr for each wave while it goes on, a table on stdout when it is over. */
 function lines(context: CliContext): (event: RolloutEvent) => void {
   const { bold, green, red, dim } = makeStyle(context);
   const isLive = isTerminal(context);
-  const describe = ({ offered, done, failed, offline, waiting }: Extract<RolloutEvent, { readonly offered: number }>): string =>
-    `${String(offered).padStart(6)} offered  ${green(`${done} done`)}  ${failed > 0 ? red(`${failed} failed`) : '0 failed'}  ${waiting} waiting  ${offline} offline`;
+  const rows: string[][] = [];
+  const say = (text: string): void => (isLive ? void context.stderr.write(`\r\u001b[K${text}`) : sayLine(context, text));
+  const describe = ({ offered, done, failed, offline, waiting }: Counted): string =>
+    `${offered} offered, ${green(`${done} done`)}, ${failed > 0 ? red(`${failed} failed`) : '0 failed'}, ${waiting} waiting, ${offline} offline`;
+  const addRow = (name: string, percent: string, { offered, done, failed, waiting, offline }: Counted): void => void rows.push([name, percent, ...[offered, done, failed, waiting, offline].map(String)]);
+  const printTable = (): void => {
+    if (isLive) say('');
+    printLine(context, bold(formatRow(['wave', '%', 'offered', 'done', 'failed', 'waiting', 'offline'])));
+    for (const row of rows) printLine(context, formatRow(row));
+  };
   return (event) => {
     switch (event.event) {
       case 'planned':
         return sayLine(context, bold(`roots, version ${event.version}: ${event.devices} devices in ${event.waves.length} waves, by the configuration ${event.configuration}`));
       case 'progress':
-        if (isLive) context.stderr.write(`\r\u001b[K${dim(`wave ${event.wave}`)} ${describe(event)}`);
-        return;
+        return say(`${dim(`wave ${event.wave}, ${event.percent} %`)}  ${describe(event)}`);
       case 'wave':
-        if (isLive) context.stderr.write('\r\u001b[K');
-        return printLine(context, `wave ${event.wave}  ${String(event.percent).padStart(3)} %  ${describe(event)}`);
+        return addRow(String(event.wave), String(event.percent), event);
       case 'stopped':
-        if (isLive) context.stderr.write('\r\u001b[K');
-        if (event.failures.length === 0) return printLine(context, red(`stopped in wave ${event.wave}: nobody has answered; the same command goes on when devices are back`));
-        printLine(context, red(`stopped in wave ${event.wave}: ${event.failedPercent.toFixed(1)} % of the devices that answered have failed; nobody else is offered it`));
+        addRow(String(event.wave), 'stopped', event);
+        printTable();
+        if (event.failures.length === 0) return printLine(context, red('nobody of the wave has answered; the same command goes on when devices are back'));
+        printLine(context, red(`${event.failedPercent.toFixed(1)} % of the devices that answered have failed; nobody else is offered it`));
         for (const { deviceId, error } of event.failures) printLine(context, `  ${deviceId.padEnd(24)} ${error}`);
         return;
       case 'finished':
-        return printLine(context, `finished         ${describe(event)}`);
+        addRow('all', '100', event);
+        return printTable();
     }
   };
+}
+
+function formatRow([name = '', percent = '', ...counts]: readonly string[]): string {
+  return `${name.padEnd(6)}${percent.padStart(8)}${counts.map((count) => count.padStart(9)).join('')}`;
 }
 
 function pause(ms: number, interrupted: AbortSignal): Promise<void> {

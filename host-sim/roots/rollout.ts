@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Registry, Configuration } from 'azure-iothub';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 
@@ -35,7 +36,7 @@ export type RolloutEvent =
   | { readonly event: 'planned'; readonly version: number; readonly devices: number; readonly configuration: string; readonly waves: readonly number[] }
   | ({ readonly event: 'progress' | 'wave'; readonly wave: number; readonly percent: number } & WaveCounts)
   /** Too many failed; or, with no failure, nobody of the wave has answered in its time. */
-  | { readonly event: 'stopped'; readonly wave: number; readonly failedPercent: number; readonly failures: readonly { readonly deviceId: string; readonly error: string }[] }
+  | ({ readonly event: 'stopped'; readonly wave: number; readonly failedPercent: number; readonly failures: readonly { readonly deviceId: string; readonly error: string }[] } & WaveCounts)
   | ({ readonly event: 'finished' } & WaveCounts);
 
 /** A row of the query; nothing of it is believed. */
@@ -94,7 +95,7 @@ export async function rollOut(plan: RolloutPlan, tools: RolloutTools): Promise<b
     if (failedPercent > plan.stopAtPercent || answered === 0) {
       // Nobody else is offered what fails; who does not answer may still be asleep.
       if (counts.failed > 0) await tools.registry.removeConfiguration(id);
-      tools.onEvent({ event: 'stopped', wave: index + 1, failedPercent, failures: outcome.failures.slice(0, MAX_FAILURES_TOLD) });
+      tools.onEvent({ event: 'stopped', wave: index + 1, failedPercent, failures: outcome.failures.slice(0, MAX_FAILURES_TOLD), ...counts });
       return false;
     }
     tools.onEvent({ event: 'wave', wave: index + 1, percent, ...counts });
@@ -158,7 +159,10 @@ async function setConfiguration(registry: Registry, id: string, plan: RolloutPla
   const metrics = { queries: { committed: `SELECT deviceId FROM devices WHERE configurations.[[${id}]].status = 'Applied' AND properties.reported.roots.version >= ${plan.version}` } };
   const wanted: Configuration = { id, schemaVersion: '1.0', labels: { latchkey: 'roots' }, content, metrics, priority: PRIORITY + plan.version, targetCondition };
   const known = await findConfiguration(registry, id);
-  if (known === undefined) await registry.addConfiguration(wanted);
+  // IoT Hub changes the target of a configuration, never its content.
+  const isSame = known !== undefined && isDeepStrictEqual(known.content?.deviceContent, content.deviceContent);
+  if (known !== undefined && !isSame) await registry.removeConfiguration(id);
+  if (!isSame) await registry.addConfiguration(wanted);
   else await registry.updateConfiguration({ ...wanted, ...(known.etag === undefined ? {} : { etag: known.etag }) }, true);
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
@@ -8,6 +9,9 @@ import { parseOffer } from '../../firmware/agent/roots/root-offer.ts';
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { configurationIdOf, rollOut, type RolloutEvent, type RolloutPlan } from '../../host-sim/roots/rollout.ts';
 import { recordEvidence } from '../evidence.ts';
+import type { CliRun } from '../fakes/cli-run.ts';
+import { makeBundle, makeUpdateKey, trusted } from '../fakes/root-bundles.ts';
+import { startHub } from './hub-in-process.ts';
 import { openLocalService, type LocalService } from './local-service.ts';
 
 const DEVICES = 20;
@@ -96,6 +100,27 @@ test('a roll-out goes on where it was interrupted', async () => {
   expect(offered.length).toBeLessThan(DEVICES);
   expect(await rollOut(plan, { ...tools, isInterrupted: () => false, onEvent: () => {} })).toBe(true);
   await until(() => offered.length === DEVICES);
+}, 60_000);
+
+test('"roots rollout" finds the hub that runs, and ends with a table and what to do', async () => {
+  const hub = await startHub(['--device', 'dev1', '--device', 'dev2']);
+  const file = join(hub.folder, '2.json');
+  try {
+    const key = await makeUpdateKey();
+    const bundle = await makeBundle({ version: 2, roots: [trusted(readFileSync(projectPath('certs/microsoft-rsa-root-2017.der')))], keys: [key], threshold: 1 }, [key]);
+    writeFileSync(file, bundle);
+    const roll = (...args: readonly string[]): Promise<CliRun> => hub.latchkey(['roots', 'rollout', file, '--wave', '50', '--wave-time', '1s', '--poll', '100ms', ...args]);
+    const run = await roll('--url', 'http://roots.test/2.json');
+    expect(run.exitCode).toBe(1);
+    expect(run.stdout.split('\n').slice(0, 2)).toEqual(['wave         %  offered     done   failed  waiting  offline', '1      stopped        1        0        0        0        1']);
+    expect(run.stdout).toContain('nobody of the wave has answered');
+    expect(run.stderr).toContain('2 devices in 2 waves, by the configuration latchkey-roots-2');
+    const inParts = await roll('--json');
+    expect(inParts.stdout.trim().split('\n').map((line) => (JSON.parse(line) as { readonly event: string }).event)).toEqual(['planned', 'progress', 'stopped']);
+    expect(await roll('--target', "tags.site = 'nowhere'")).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('no device fits') as unknown });
+  } finally {
+    await hub.stop();
+  }
 }, 60_000);
 
 test('the parts that a roll-out puts into desired properties are what devices read', () => {
