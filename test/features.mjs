@@ -18,7 +18,7 @@ const NONE = '–';
 export const FEATURES = [
   { feature: 'telemetry, QoS 1', cells: [['node-sdk', '1,000 QoS 1 messages'], NONE, NONE, ['device-command', 'connects by GatewayHostName'], ['mosquitto', '1,000 QoS 1 messages'], ['event-hubs', 'a thousand events']] },
   { feature: 'message properties', cells: [['az-commands', 'monitor shows what devices send'], NONE, [C2D, 'a message with every field'], [THERMOSTAT, 'telemetry of the boards'], ['mosquitto-device', 'in order'], ['event-hubs', 'reads telemetry with its properties']] },
-  { feature: 'token renewal', cells: [['node-sdk', 'renews its token'], NONE, NONE, ['sim-renewal', 'a thousand renewals'], 'sends one token', NONE] },
+  { feature: 'token renewal', cells: [['node-sdk', 'renews its token'], NONE, NONE, ['sim-renewal', 'five devices renew side by side'], 'sends one token', NONE] },
   { feature: 'change of keys while connected', cells: ['no test', [REGISTRY, 'updates a device'], NONE, ['sim-key-rotation', 'primary to secondary'], NONE, NONE] },
   { feature: 'twin: get', cells: [[DEVICE, 'reads its twin'], [REGISTRY, 'reads, patches and replaces twins'], NONE, [AGENT, 'takes a desired property'], 'no test', NONE] },
   { feature: 'twin: reported properties', cells: [[DEVICE, 'reads its twin'], [AGENT, 'takes a desired property'], NONE, [AGENT, 'takes a desired property'], ['mosquitto-device', 'reports properties'], NONE] },
