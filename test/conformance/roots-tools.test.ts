@@ -21,12 +21,9 @@ const DIGICERT = projectPath('certs/digicert-global-root-g2.der');
 const MICROSOFT = projectPath('certs/microsoft-rsa-root-2017.der');
 
 let folder: string;
-/** The environment of softhsm2, as it was. */
-let savedConfiguration: string | undefined;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'latchkey-roots-'));
-  savedConfiguration = process.env.SOFTHSM2_CONF;
   writeFileSync(path('passphrase'), `${PASSPHRASE}\n`);
   await succeed('keygen', '--out', path('alice.pem'), '--passphrase-file', path('passphrase'));
   await succeed('keygen', '--out', path('bob.pem'), '--no-passphrase');
@@ -36,8 +33,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => {
-  if (savedConfiguration === undefined) delete process.env.SOFTHSM2_CONF;
-  else process.env.SOFTHSM2_CONF = savedConfiguration;
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -118,8 +113,9 @@ describe('--signer-command', () => {
   test('takes the signature of a key in softhsm2, by pkcs11-tool', async () => {
     mkdirSync(path('tokens'));
     writeFileSync(path('softhsm2.conf'), `directories.tokendir = ${path('tokens')}\nobjectstore.backend = file\n`);
-    process.env.SOFTHSM2_CONF = path('softhsm2.conf');
-    const quietly = { stdio: 'pipe' } as const;
+    // Given to each program by name: jest's process.env is a copy that no child inherits, and the machine's own tokens stay untouched.
+    const env = { ...process.env, SOFTHSM2_CONF: path('softhsm2.conf') };
+    const quietly = { stdio: 'pipe', env } as const;
     execFileSync('softhsm2-util', ['--init-token', '--free', '--label', 'roots', '--so-pin', PIN, '--pin', PIN], quietly);
     const tool = ['--module', SOFTHSM, '--token-label', 'roots', '--login', '--pin', PIN];
     execFileSync('pkcs11-tool', [...tool, '--keypairgen', '--key-type', 'EC:prime256v1', '--id', '01', '--label', 'root key'], quietly);
@@ -127,7 +123,7 @@ describe('--signer-command', () => {
     writeFileSync(path('hsm.pub'), createPublicKey({ key: readFileSync(path('hsm.der')), format: 'der', type: 'spki' }).export({ format: 'pem', type: 'spki' }));
     await succeed('rotate-keys', '--previous', path('1.json'), '--out', path('hsm.json'), '--key', path('hsm.pub'), '--key', path('bob.pub'), '--threshold', '2');
     for (const who of ['alice', 'bob'] as const) await sign('hsm.json', who);
-    const command = `pkcs11-tool ${tool.join(' ')} --sign --mechanism ECDSA --signature-format rs --id 01`;
+    const command = `SOFTHSM2_CONF='${env.SOFTHSM2_CONF}' pkcs11-tool ${tool.join(' ')} --sign --mechanism ECDSA --signature-format rs --id 01`;
     await succeed('sign', path('hsm.json'), '--public-key', path('hsm.pub'), '--digest', '--signer-command', command);
     expect(await roots('verify', path('hsm.json'), '--previous', path('1.json'))).toMatchObject({ exitCode: 0 });
     recordEvidence('roots-softhsm2', 1);
