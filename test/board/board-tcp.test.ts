@@ -7,6 +7,8 @@ import { useBoard } from '../fakes/board-fixture.ts';
 
 const SEND_WINDOW_BYTES = 5744;
 const RECEIVE_WINDOW_BYTES = 5744;
+/** From the event that is expected on: nothing depends on when it comes, only a second one would have to come within this. */
+const SECOND_ERROR_MS = 80;
 
 describe('embedded:io/socket/tcp against servers of Node', () => {
   const fixture = useBoard();
@@ -24,6 +26,25 @@ describe('embedded:io/socket/tcp against servers of Node', () => {
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return (server.address() as AddressInfo).port;
+  }
+
+  /** A server that keeps what comes; `streams` waits for the ends of so many connections. */
+  async function collect(): Promise<{ port: number; streams(count: number): Promise<Buffer[]> }> {
+    const ended: Promise<Buffer>[] = [];
+    let came = (): void => {};
+    const port = await listen((socket) => {
+      const chunks: Buffer[] = [];
+      socket.on('data', (bytes) => chunks.push(bytes));
+      ended.push(new Promise((resolve) => socket.once('close', () => resolve(Buffer.concat(chunks)))));
+      came();
+    });
+    return {
+      port,
+      async streams(count) {
+        while (ended.length < count) await new Promise<void>((resolve) => (came = resolve));
+        return Promise.all(ended);
+      },
+    };
   }
 
   test('it connects, writes after onWritable, and reads the answer', async () => {
@@ -49,9 +70,10 @@ describe('embedded:io/socket/tcp against servers of Node', () => {
       const events = [];
       const tcp = new TCP({
         address: "127.0.0.1", port: ${port},
-        onWritable() { events.push("writable"); }, onReadable() { events.push("readable"); }, onError() { events.push("error"); },
+        onWritable() { events.push("writable"); }, onReadable() { events.push("readable"); },
+        onError() { if (events.push("error") === 1) timer.set(tell, ${SECOND_ERROR_MS}); },
       });
-      timer.set(() => { print({ events, write: caught(() => tcp.write(bytes("x"))) }); tcp.close(); tcp.close(); board.exit(0); }, 100);
+      const tell = () => { print({ events, write: caught(() => tcp.write(bytes("x"))) }); tcp.close(); tcp.close(); board.exit(0); };
     `);
     expect(lines).toEqual([{ events: ['error'], write: { error: 'Error: TCP.write: not connected' } }]);
   });
@@ -60,9 +82,9 @@ describe('embedded:io/socket/tcp against servers of Node', () => {
     const port = await listen((socket) => socket.end('last words'));
     const { lines } = await fixture.run(`
       const events = [];
-      const tcp = new TCP({ address: "127.0.0.1", port: ${port}, onReadable(count) { events.push(count); }, onError() { events.push("error"); } });
-      timer.set(() => { events.push("reads " + text(tcp.read(4)) + "|" + text(tcp.read())); }, 60);
-      timer.set(() => { print({ events }); board.exit(0); }, 120);
+      const tcp = new TCP({ address: "127.0.0.1", port: ${port},
+        onReadable(count) { events.push(count); timer.set(() => { events.push("reads " + text(tcp.read(4)) + "|" + text(tcp.read())); }, ${SECOND_ERROR_MS}); },
+        onError() { if (events.push("error") === 3) timer.set(() => { print({ events }); board.exit(0); }, ${SECOND_ERROR_MS}); } });
     `);
     expect(lines).toEqual([{ events: [10, 'reads last| words', 'error'] }]);
   });
@@ -71,27 +93,27 @@ describe('embedded:io/socket/tcp against servers of Node', () => {
     const port = await listen((socket) => socket.on('data', () => socket.resetAndDestroy()));
     const { lines } = await fixture.run(`
       let errors = 0;
-      new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.write(bytes("x")); }, onError() { errors++; } });
-      timer.set(() => { print({ errors }); board.exit(0); }, 100);
+      new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.write(bytes("x")); },
+        onError() { if (++errors === 1) timer.set(() => { print({ errors }); board.exit(0); }, ${SECOND_ERROR_MS}); } });
     `);
     expect(lines).toEqual([{ errors: 1 }]);
   });
 
   test('a write above the window throws and sends nothing of it', async () => {
-    const received: Buffer[] = [];
-    const port = await listen((socket) => socket.on('data', (bytes) => received.push(bytes)).on('close', () => {}));
+    const { port, streams } = await collect();
     const { lines } = await fixture.run(`
       let first = true;
       new TCP({ address: "127.0.0.1", port: ${port}, onWritable(count) {
         if (!first) return;
         first = false;
         print({ more: caught(() => this.write(new Uint8Array(count + 1))).error, most: this.write(new Uint8Array(count)), full: caught(() => this.write(bytes("x"))).error });
-        timer.set(() => { this.close(); board.exit(0); }, 50);
+        this.close();
+        board.exit(0);
       } });
     `);
     const refusal = 'Error: TCP.write: would block: stay within the count of onWritable';
     expect(lines).toEqual([{ more: refusal, most: 0, full: refusal }]);
-    expect(Buffer.concat(received).length).toBe(SEND_WINDOW_BYTES);
+    expect((await streams(1)).map((bytes) => bytes.length)).toEqual([SEND_WINDOW_BYTES]);
   });
 
   test('a large download comes in windows, and a timer runs meanwhile', async () => {
@@ -112,33 +134,38 @@ describe('embedded:io/socket/tcp against servers of Node', () => {
   });
 
   test('a sender that writes whenever it may does not starve the timers, and every byte arrives', async () => {
-    let received = 0;
-    const port = await listen((socket) => socket.on('data', (bytes) => (received += bytes.length)));
+    const { port, streams } = await collect();
     const { lines } = await fixture.run(`
-      let sent = 0;
-      const tcp = new TCP({ address: "127.0.0.1", port: ${port}, onWritable(count) { if (count > 0) { this.write(new Uint8Array(count)); sent += count; } } });
-      timer.set(() => { tcp.close(); print({ sent }); timer.set(() => board.exit(0), 100); }, 30);
+      let sent = 0, timerRan = false;
+      new TCP({ address: "127.0.0.1", port: ${port}, onWritable(count) {
+        if (sent === 0) timer.set(() => { timerRan = true; }, 30);
+        if (timerRan && sent > ${SEND_WINDOW_BYTES}) {
+          if (count === ${SEND_WINDOW_BYTES}) { this.close(); print({ sent }); board.exit(0); }
+        } else if (count > 0) {
+          this.write(new Uint8Array(count));
+          sent += count;
+        }
+      } });
     `);
     const sent = lines[0]?.['sent'] as number;
     expect(sent).toBeGreaterThan(SEND_WINDOW_BYTES);
-    expect(received).toBe(sent);
+    expect((await streams(1)).map((bytes) => bytes.length)).toEqual([sent]);
   });
 
   test('what was written before close and before exit still leaves', async () => {
-    const received: string[] = [];
-    const port = await listen((socket) => socket.on('data', (bytes) => received.push(bytes.toString())));
+    const { port, streams } = await collect();
     await fixture.run(`new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.write(bytes("one")); this.close(); timer.set(() => board.exit(0), 20); } });`);
     await fixture.run(`new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.write(bytes("two")); board.exit(0); } });`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(received).toEqual(['one', 'two']);
+    expect((await streams(2)).map(String)).toEqual(['one', 'two']);
   });
 
   test('nothing is delivered after close, and a closed socket refuses to be used', async () => {
     const port = await listen((socket) => socket.write('unasked'));
     const { lines } = await fixture.run(`
       const events = [];
-      const tcp = new TCP({ address: "127.0.0.1", port: ${port}, onWritable() { this.close(); }, onReadable() { events.push("readable"); }, onError() { events.push("error"); } });
-      timer.set(() => { print({ events, read: caught(() => tcp.read()).error, write: caught(() => tcp.write(bytes("x"))).error }); board.exit(0); }, 80);
+      const tcp = new TCP({ address: "127.0.0.1", port: ${port},
+        onWritable() { this.close(); timer.set(tell, ${SECOND_ERROR_MS}); }, onReadable() { events.push("readable"); }, onError() { events.push("error"); } });
+      const tell = () => { print({ events, read: caught(() => tcp.read()).error, write: caught(() => tcp.write(bytes("x"))).error }); board.exit(0); };
     `);
     expect(lines).toEqual([{ events: [], read: 'Error: TCP: closed', write: 'Error: TCP: closed' }]);
   });
