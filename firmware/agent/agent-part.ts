@@ -26,7 +26,8 @@ export interface AgentPart {
   readonly methods?: Readonly<Record<string, MethodHandler>> | undefined;
   /**
    * Cloud-to-device messages, for devices only; without it they are not subscribed to. `false` says that the message is not
-   * this part's: the next one is asked. The application is asked last.
+   * this part's: the next one is asked. The application is asked last. One that throws gets the message again on the next connection, three
+   * times in all (`message-failed`).
    */
   readonly onMessage?: ((message: InboundMessage) => void | boolean) | undefined;
   /**

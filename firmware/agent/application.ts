@@ -108,31 +108,33 @@ export class Application {
     }
   }
 
-  /** False when nobody wants this message. */
-  deliver(message: InboundMessage): boolean {
+  /** What became of a message: `unwanted` when nobody takes it, `failed` when the one who took it threw. */
+  deliver(message: InboundMessage): 'taken' | 'unwanted' | 'failed' {
     for (const part of this.#parts) {
       if (part.onMessage === undefined) continue;
       try {
-        if (part.onMessage(message) !== false) return true;
+        if (part.onMessage(message) !== false) return 'taken';
       } catch (error) {
         this.#failed(error);
-        return true;
+        return 'failed';
       }
     }
-    return false;
+    return 'unwanted';
   }
 
-  /** Who takes the pieces of a large message; `undefined` when nobody wants it. */
-  takerOf(message: LargeMessage): LargeMessageTaker | undefined {
+  /** Who takes the pieces of a large message; `undefined` when nobody wants it, `failed` when nobody takes it and somebody threw. */
+  takerOf(message: LargeMessage): LargeMessageTaker | 'failed' | undefined {
+    let none: 'failed' | undefined;
     for (const part of this.#parts) {
       try {
         const taker = part.onLargeMessage?.(message);
         if (taker !== undefined) return taker;
       } catch (error) {
         this.#failed(error);
+        none = 'failed';
       }
     }
-    return undefined;
+    return none;
   }
 
   /** False when it threw. */

@@ -53,7 +53,8 @@ export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner,
     this.text = port.text;
     this.reception = new Reception(identity, application, this);
     const onSent = (nowMs: number): void => owner.conversationPlanned(nowMs + pubackTimeoutMs);
-    this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), onSent }, application);
+    const isHeld = (packetId: number): boolean => this.methods?.holds(packetId) === true;
+    this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), isHeld, onSent }, application);
     this.inbox = new Inbox(application, identity.moduleId === undefined ? cloudMessageFilter(identity) : undefined, this);
     this.methods = application.wantsMethods ? new MethodServer(application, this) : undefined;
     this.twin = application.wantsDesired ? new TwinClient(application, this) : undefined;
@@ -120,7 +121,7 @@ export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner,
     this.#candidate = candidate;
     // Without a current connection the oldest messages go first: those that the lost one left unacknowledged.
     if (this.#current === undefined) this.sender.outbox.requeue(candidate.serial);
-    this.sender.pipeline(candidate);
+    this.#pipeline(candidate);
   }
 
   /** The candidate is no more; what was pipelined behind its CONNECT goes over the current connection. */
@@ -143,9 +144,14 @@ export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner,
   }
 
   #pumpPaused(current: HubConnection | undefined): void {
-    if (this.#candidate !== undefined) this.sender.pipeline(this.#candidate);
+    if (this.#candidate !== undefined) this.#pipeline(this.#candidate);
     // The window drains: it waits for the answers to methods, too.
     else if (current !== undefined && this.#isUrgent) this.methods?.pump(current);
+  }
+
+  /** Not while an answer to a method waits, which cannot go before CONNACK: what is sent again keeps its order ([MQTT-4.6.0-1]). */
+  #pipeline(candidate: HubConnection): void {
+    if (this.methods?.hasAnswers !== true) this.sender.pipeline(candidate);
   }
 
   /** @throws ERR_REPORTED */
@@ -232,6 +238,10 @@ export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner,
 
   takePacketId(): number {
     return this.sender.outbox.takePacketId();
+  }
+
+  resendBefore(packetId: number, connection: HubConnection): boolean {
+    return this.sender.resendBefore(packetId, connection);
   }
 
   isCurrent(connection: HubConnection): boolean {

@@ -68,6 +68,12 @@ export type CloudEvent =
   | { readonly type: 'method-refused'; readonly name: string; readonly status: number }
   /** A direct method was not answered: nobody called `respond` in time, or more came than even refusals can be kept for. */
   | { readonly type: 'method-dropped'; readonly name: string; readonly reason: 'unanswered' | 'flood' }
+  /**
+   * The handler of a message from the cloud threw, before it had acknowledged it. The hub keeps the message and sends it again on the next
+   * connection, `tries` being how often it has failed so far; `dropped` says that it was acknowledged instead, after three tries or because too many
+   * others wait. `handler-failed` comes before it.
+   */
+  | { readonly type: 'message-failed'; readonly topic: string; readonly tries: number; readonly dropped: boolean }
   /** The application's handler threw; the agent goes on. */
   | { readonly type: 'handler-failed'; readonly message: string };
 

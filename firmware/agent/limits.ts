@@ -69,6 +69,10 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
  * acknowledged the connection is made anew, and the hub sends them again.
  */
 export const MAX_UNHANDLED_MESSAGES = 8;
+/** A message whose handler throws is tried so often, each time on another connection; then it is acknowledged and told as dropped. */
+export const MAX_MESSAGE_TRIES = 3;
+/** Messages that the hub holds because their handler threw; one more is dropped, so that they never stop all others. */
+export const MAX_FAILED_MESSAGES = 8;
 
 /** Plaintext and ciphertext are moved in pieces of this size, so that the chunk heap stays small. */
 export const READ_PIECE_BYTES = 1024;

@@ -1,12 +1,16 @@
 import type { Application } from '../application.ts';
+import { crc32 } from '../crc32.ts';
 import type { HubConnection } from '../hub-connection.ts';
-import { MAX_UNHANDLED_MESSAGES } from '../limits.ts';
+import { MAX_EVENT_TEXT, MAX_UNHANDLED_MESSAGES } from '../limits.ts';
 import type { LargePublish } from '../mqtt/framer.ts';
 import type { Publish, Subscription } from '../mqtt/packets.ts';
 import { parseProperties } from '../properties.ts';
+import type { TextCodec } from '../text-codec.ts';
+import { FailedMessages } from './failed-messages.ts';
 import type { LargeMessageTaker } from './inbound-message.ts';
 
 export interface InboxOwner {
+  readonly text: TextCodec;
   isCurrent(connection: HubConnection): boolean;
   /** Nothing waits for the application any more. */
   inboxHandled(): void;
@@ -14,16 +18,30 @@ export interface InboxOwner {
   inboxWantsReconnect(connection: HubConnection): void;
 }
 
+/** A message that the application has. */
+interface Handover {
+  readonly connection: HubConnection;
+  readonly topic: string;
+  /** `undefined` for QoS 0, which nobody acknowledges. */
+  readonly packetId: number | undefined;
+  readonly acknowledge: () => void;
+  /** `failed`: its handler threw, and it waits at the hub. */
+  state: 'open' | 'failed' | 'acknowledged';
+}
+
 /** Messages from the cloud of the current connection: each is acknowledged when the application has handled it. */
 export class Inbox {
   readonly #application: Application;
   readonly #owner: InboxOwner;
   readonly #filter: string | undefined;
+  readonly #failures = new FailedMessages();
   #unhandled = 0;
   /** A message was passed over because too many wait: the hub sends it again on the next connection. */
   #passedOver = false;
   /** Of the message that is coming in pieces. */
   #taker: LargeMessageTaker | undefined;
+  #large: Handover | undefined;
+  #largeKey = '';
   /** Acknowledges the message that is passing by, which nobody took. */
   #skipped: (() => void) | undefined;
 
@@ -46,33 +64,43 @@ export class Inbox {
   reset(): void {
     const taker = this.#taker;
     this.#taker = undefined;
+    this.#large = undefined;
     this.#skipped = undefined;
     if (taker !== undefined) this.#application.call((one: LargeMessageTaker) => one.onLost(), taker);
     this.#unhandled = 0;
     this.#passedOver = false;
+    this.#failures.reset();
   }
 
   receive(connection: HubConnection, publish: Publish, encodedProperties: string): void {
     if (!this.#hasRoom(publish)) return;
-    const acknowledge = this.#expect(connection, publish);
+    const handover = this.#handOver(connection, publish);
     const { topic, payload } = publish;
-    if (!this.#application.deliver({ topic, payload, properties: parseProperties(encodedProperties), acknowledge })) acknowledge();
+    const { acknowledge } = handover;
+    const outcome = this.#application.deliver({ topic, payload, properties: parseProperties(encodedProperties), acknowledge });
+    if (outcome === 'failed') return this.#failed(handover, this.#keyOf(topic, crc32(payload, payload.length)));
+    if (outcome === 'unwanted') acknowledge();
+    if (!this.#failures.isEmpty) this.#failures.handled(this.#keyOf(topic, crc32(payload, payload.length)));
   }
 
-  /** A message above MAX_INBOUND begins; whether its payload is wanted in pieces. */
+  /** A message above MAX_INBOUND begins; whether its payload passes through here. */
   beginLarge(connection: HubConnection, publish: LargePublish, encodedProperties: string): boolean {
     if (!this.#hasRoom(publish)) return true;
     // What the application says before it has taken the message counts, too.
-    const acknowledge = this.#expect(connection, publish);
+    const handover = this.#handOver(connection, publish);
     const { topic, payloadByteCount } = publish;
-    this.#taker = this.#application.takerOf({ topic, byteCount: payloadByteCount, properties: parseProperties(encodedProperties), acknowledge });
+    const taker = this.#application.takerOf({ topic, byteCount: payloadByteCount, properties: parseProperties(encodedProperties), acknowledge: handover.acknowledge });
+    this.#largeKey = this.#keyOf(topic, payloadByteCount);
+    if (taker === 'failed') this.#failed(handover, this.#largeKey);
+    else this.#taker = taker;
     // The application may have ended the connection when it was asked.
     if (!this.#owner.isCurrent(connection)) {
       this.reset();
       return false;
     }
-    if (this.#taker === undefined) this.#skipped = acknowledge;
-    return this.#taker !== undefined;
+    this.#large = handover;
+    if (taker === undefined) this.#skipped = handover.acknowledge;
+    return taker !== undefined;
   }
 
   /** A message above MAX_INBOUND that nobody took has passed by. */
@@ -82,13 +110,17 @@ export class Inbox {
   }
 
   largePiece(bytes: Uint8Array): void {
-    if (this.#taker !== undefined) this.#application.call((piece: Uint8Array) => this.#taker?.onPiece(piece), bytes);
+    if (this.#taker === undefined || this.#application.call((piece: Uint8Array) => this.#taker?.onPiece(piece), bytes)) return;
+    this.#taker = undefined;
+    if (this.#large !== undefined) this.#failed(this.#large, this.#largeKey);
   }
 
   endLarge(): void {
     const taker = this.#taker;
     this.#taker = undefined;
-    if (taker !== undefined) this.#application.call((one: LargeMessageTaker) => one.onEnd(), taker);
+    if (taker === undefined || this.#large === undefined) return;
+    if (this.#application.call((one: LargeMessageTaker) => one.onEnd(), taker)) this.#failures.handled(this.#largeKey);
+    else this.#failed(this.#large, this.#largeKey);
   }
 
   /** Above the limit of unhandled messages one is passed over, unacknowledged. */
@@ -98,27 +130,50 @@ export class Inbox {
     return false;
   }
 
-  /** Counts a message as unhandled until what this gives is called. */
-  #expect(connection: HubConnection, { qos, packetId }: Pick<Publish, 'qos' | 'packetId'>): () => void {
-    if (qos === 0 || packetId === undefined) return () => {};
-    let acknowledged = false;
-    this.#unhandled += 1;
-    return () => {
-      if (acknowledged) return;
-      acknowledged = true;
-      // Of an older connection: the hub sends it again on the next one.
-      if (!this.#owner.isCurrent(connection)) return;
-      this.#unhandled -= 1;
-      connection.send({ type: 'puback', packetId });
-      if (this.#unhandled > 0) return;
-      if (this.#passedOver) this.#fetchPassedOver(connection);
-      this.#owner.inboxHandled();
+  /** Counts a message as unhandled until it is acknowledged, or its handler throws. */
+  #handOver(connection: HubConnection, { topic, qos, packetId }: Pick<Publish, 'topic' | 'qos' | 'packetId'>): Handover {
+    const handover: Handover = {
+      connection, topic, packetId: qos === 0 ? undefined : packetId, acknowledge: () => this.#acknowledge(handover), state: 'open',
     };
+    if (handover.packetId !== undefined) this.#unhandled += 1;
+    return handover;
+  }
+
+  #acknowledge(handover: Handover): void {
+    const { connection, packetId, state } = handover;
+    handover.state = 'acknowledged';
+    // Of an older connection: the hub sends it again on the next one.
+    if (state === 'acknowledged' || packetId === undefined || !this.#owner.isCurrent(connection)) return;
+    connection.send({ type: 'puback', packetId });
+    if (state === 'open') this.#leave(connection);
+  }
+
+  /** The handler threw: it has no claim to one of the places any more, and the hub has the message still. */
+  #failed(handover: Handover, key: string): void {
+    if (handover.state !== 'open' || handover.packetId === undefined || !this.#owner.isCurrent(handover.connection)) return;
+    const { tries, dropped } = this.#failures.failed(key);
+    this.#application.report({ type: 'message-failed', topic: handover.topic.slice(0, MAX_EVENT_TEXT), tries, dropped });
+    if (dropped) return this.#acknowledge(handover);
+    handover.state = 'failed';
+    this.#leave(handover.connection);
+  }
+
+  #leave(connection: HubConnection): void {
+    this.#unhandled -= 1;
+    if (this.#unhandled > 0) return;
+    if (this.#passedOver) this.#fetchPassedOver(connection);
+    this.#owner.inboxHandled();
   }
 
   /** What was handled has been acknowledged on this connection; the rest comes on a new one. */
   #fetchPassedOver(connection: HubConnection): void {
     this.#passedOver = false;
     if (this.#owner.isCurrent(connection)) this.#owner.inboxWantsReconnect(connection);
+  }
+
+  /** Tells messages apart over connections: packet identifiers are the hub's to choose anew, and a message need not have an id. */
+  #keyOf(topic: string, body: number): string {
+    const bytes = this.#owner.text.encodeUtf8(topic);
+    return `${crc32(bytes, bytes.length)} ${body}`;
   }
 }

@@ -1,7 +1,7 @@
 import type { Application } from '../application.ts';
 import type { HubConnection } from '../hub-connection.ts';
 import { FIRST_ROUND_TRIP_MS } from '../limits.ts';
-import { Outbox, type OutboxEntry } from '../mqtt/outbox.ts';
+import { LAST_PACKET_ID, Outbox, type OutboxEntry } from '../mqtt/outbox.ts';
 
 /** Weight of a new round-trip sample, as in RFC 6298. */
 const ROUND_TRIP_GAIN = 1 / 8;
@@ -12,6 +12,8 @@ export interface SenderOptions {
   /** Send QoS 1 messages behind a CONNECT that is not answered yet. */
   readonly pipeline: boolean;
   readonly nowMs: () => number;
+  /** Whether a packet id belongs to something other than a message. */
+  readonly isHeld: (packetId: number) => boolean;
   /** A message that must be acknowledged has left now. */
   readonly onSent: (nowMs: number) => void;
 }
@@ -32,7 +34,7 @@ export class Sender {
   constructor(options: SenderOptions, application: Application) {
     this.#options = options;
     this.#application = application;
-    this.outbox = new Outbox(options.queue, options.window);
+    this.outbox = new Outbox(options.queue, options.window, options.isHeld);
   }
 
   /** From PUBLISH to PUBACK, smoothed. */
@@ -73,6 +75,15 @@ export class Sender {
     this.#application.writable();
   }
 
+  /** Sends again what was sent before `packetId` was. @returns false when there is no room for all of it yet */
+  resendBefore(packetId: number, connection: HubConnection): boolean {
+    for (let entry = this.outbox.next(); entry?.dup === true && isEarlier(entry.packetId, packetId); entry = this.outbox.next()) {
+      if (!connection.canSend) return false;
+      this.#publish(connection, entry);
+    }
+    return true;
+  }
+
   /** Sends behind an unanswered CONNECT: QoS 1 only, QoS 0 messages would be lost with a refusal. */
   pipeline(connection: HubConnection): void {
     if (!this.#options.pipeline) return;
@@ -100,4 +111,9 @@ export class Sender {
     this.#leaving = undefined;
     if (this.outbox.markLeft(entry)) this.#application.acknowledged();
   }
+}
+
+/** Ids are given in a circle of 65,535, and those in use lie close together. */
+function isEarlier(packetId: number, other: number): boolean {
+  return (other - packetId + LAST_PACKET_ID) % LAST_PACKET_ID < LAST_PACKET_ID / 2;
 }

@@ -7,11 +7,10 @@ import { MAX_EVENT_TEXT, MAX_METHOD_ANSWER_BYTES, MAX_OPEN_METHODS, METHOD_TIMEO
 import type { Subscription } from '../mqtt/packets.ts';
 import type { TextCodec } from '../text-codec.ts';
 import { METHODS_FILTER, type InboundTopic } from '../topics.ts';
-import { Answers } from './answers.ts';
+import { Answers, type AnswersOwner } from './answers.ts';
 
-export interface MethodServerOwner {
+export interface MethodServerOwner extends AnswersOwner {
   nowMs(): number;
-  takePacketId(): number;
   readonly text: TextCodec;
   readonly names: NameBudget;
   /** An answer can leave, or `wakeAtMs` is earlier than it was. */
@@ -68,6 +67,11 @@ export class MethodServer {
     return this.#open.length === 0 && this.#answers.isEmpty;
   }
 
+  /** An answer is not acknowledged. */
+  get hasAnswers(): boolean {
+    return !this.#answers.isEmpty;
+  }
+
   get hasUnsent(): boolean {
     return this.#answers.hasUnsent;
   }
@@ -101,6 +105,11 @@ export class MethodServer {
   /** False for a packet id that is no answer's. */
   acknowledge(packetId: number): boolean {
     return this.#answers.acknowledge(packetId);
+  }
+
+  /** Whether an answer that is not acknowledged has this packet id. */
+  holds(packetId: number): boolean {
+    return this.#answers.holds(packetId);
   }
 
   receive({ name: encodedName, requestId }: MethodTopic, payload: Uint8Array): void {

@@ -19,7 +19,7 @@ export const DONE = 2;
 /** Of QoS 0: given to the connection, which may not have taken all of it; nothing else is sent before it has. */
 export const LEAVING = 3;
 
-const LAST_PACKET_ID = 0xffff;
+export const LAST_PACKET_ID = 0xffff;
 
 /**
  * The bounded queue of outgoing messages, in order, with the window of those that wait for PUBACK.
@@ -28,6 +28,7 @@ const LAST_PACKET_ID = 0xffff;
 export class Outbox {
   readonly #capacity: number;
   readonly #window: number;
+  readonly #isHeld: (packetId: number) => boolean;
   readonly #ring: (OutboxEntry | undefined)[];
   #head = 0;
   #count = 0;
@@ -39,7 +40,9 @@ export class Outbox {
   /** The counter has met an id in use: from then on, until the queue is empty, every id is looked up. */
   #wentRound = false;
 
-  constructor(capacity: number, window: number) {
+  /** @param isHeld whether a packet id belongs to something else that is not acknowledged */
+  constructor(capacity: number, window: number, isHeld: (packetId: number) => boolean = () => false) {
+    this.#isHeld = isHeld;
     this.#capacity = capacity;
     this.#window = window;
     this.#ring = new Array<OutboxEntry | undefined>(capacity).fill(undefined);
@@ -141,11 +144,11 @@ export class Outbox {
     return oldest;
   }
 
-  /** An id in no use by a message of the outbox; ids wrap from 65535 to 1. */
+  /** An id that is in no use ([MQTT-2.3.1-2]); ids wrap from 65535 to 1. */
   takePacketId(): number {
     do {
       this.#lastPacketId = this.#lastPacketId === LAST_PACKET_ID ? 1 : this.#lastPacketId + 1;
-    } while (this.#isTaken(this.#lastPacketId));
+    } while (this.#isTaken(this.#lastPacketId) || this.#isHeld(this.#lastPacketId));
     return this.#lastPacketId;
   }
 

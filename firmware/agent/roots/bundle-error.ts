@@ -14,7 +14,7 @@ export type BundleErrorCode =
   | 'ERR_BUNDLE_SIGNATURES'
   /** Fewer than a threshold of the new keys have signed. */
   | 'ERR_BUNDLE_NEW_KEYS'
-  /** A key that stands there twice. */
+  /** A key that stands there twice, or is no point of P-256. */
   | 'ERR_BUNDLE_KEYS'
   /** A threshold of 0, or above the number of keys. */
   | 'ERR_BUNDLE_THRESHOLD'

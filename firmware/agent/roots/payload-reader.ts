@@ -35,7 +35,7 @@ export class PayloadReader {
     do {
       const name = this.text(MAX_MEMBERS);
       if (seen.includes(name)) throw new BundleError('ERR_BUNDLE_DUPLICATE', `payload: "${name}" stands there twice`);
-      if (!names.includes(name) && !names.includes(`${name}?`)) this.fail(`unknown member "${name}"`);
+      if (name.endsWith('?') || (!names.includes(name) && !names.includes(`${name}?`))) this.fail(`unknown member "${name}"`);
       seen.push(name);
       this.#expect(':');
       member(name);

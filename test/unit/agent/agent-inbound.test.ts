@@ -63,8 +63,27 @@ describe('a message from the cloud', () => {
     bench.send();
     expect(bench.drain()).toBe(true);
     expect(bench.eventsOf('handler-failed')).toEqual([{ type: 'handler-failed', message: 'no room' }]);
+    expect(bench.eventsOf('message-failed')).toEqual([{ type: 'message-failed', topic: TOPIC, tries: 1, dropped: false }]);
     expect(bench.hub.lines('puback')).toEqual([]);
     expect(bench.agent.isConnected).toBe(true);
+  });
+
+  test('whose handler throws after it has acknowledged stays acknowledged; one that acknowledges later does it then', () => {
+    const messages: InboundMessage[] = [];
+    const bench = new AgentBench({
+      onMessage: (message) => {
+        messages.push(message);
+        if (messages.length === 1) message.acknowledge();
+        throw new Error('no room');
+      },
+    }).connect();
+    sendTo(bench.hub.current, 'at once', { messageId: 1 });
+    sendTo(bench.hub.current, 'later', { messageId: 2 });
+    bench.time.advance(100);
+    expect([bench.hub.lines('puback'), bench.eventsOf('message-failed').length]).toEqual([['1 puback 1'], 1]);
+    messages[1]?.acknowledge();
+    bench.time.advance(100);
+    expect(bench.hub.lines('puback')).toEqual(['1 puback 1', '1 puback 2']);
   });
 
   test('is acknowledged by nobody when its connection has been replaced: the hub sends it again', () => {
@@ -195,6 +214,52 @@ describe('more messages than the application handles', () => {
     bench.connect();
     expect(bench.time.runUntil(() => kept.size === 0, 300_000)).toBe(true);
     expect(most).toBe(8);
+  });
+
+  test('20 whose handler throws do not keep others from being handled: eight wait at the hub, the rest is given up', () => {
+    const handled: string[] = [];
+    const bench = new AgentBench({
+      onMessage: ({ payload, acknowledge }) => {
+        const text = Buffer.from(payload).toString();
+        if (Number(text) <= 20) throw new Error('poison');
+        handled.push(text);
+        acknowledge();
+      },
+    });
+    const kept = queueing(bench, 30);
+    bench.connect();
+    bench.time.advance(1000);
+    expect([handled.length, [...kept], bench.hub.sessions.length]).toEqual([10, [1, 2, 3, 4, 5, 6, 7, 8], 1]);
+    for (let connection = 2; connection <= 3; connection++) {
+      bench.network.cut();
+      bench.time.runUntil(() => bench.hub.sessions.length === connection && bench.agent.isConnected, 60_000);
+      bench.time.advance(1000);
+      expect([...kept]).toEqual(connection === 2 ? [1, 2, 3, 4, 5, 6, 7, 8] : []);
+    }
+    expect(bench.eventsOf('message-failed').filter(({ dropped }) => dropped).map(({ tries }) => tries)).toEqual([...new Array<number>(12).fill(1), ...new Array<number>(8).fill(3)]);
+  });
+
+  test('of which one fails twice and then does not, are counted anew when the same comes again', () => {
+    let failures = 2;
+    const bench = new AgentBench({
+      onMessage: ({ acknowledge }) => {
+        if (failures-- > 0) throw new Error('not yet');
+        acknowledge();
+      },
+    });
+    const kept = queueing(bench, 1);
+    bench.connect();
+    for (let connection = 2; connection <= 3; connection++) {
+      bench.time.advance(100);
+      bench.network.cut();
+      bench.time.runUntil(() => bench.hub.sessions.length === connection && bench.agent.isConnected, 60_000);
+    }
+    bench.time.advance(100);
+    expect([...kept]).toEqual([]);
+    failures = 1;
+    sendTo(bench.hub.current, '1', { messageId: 9 });
+    bench.time.advance(100);
+    expect(bench.eventsOf('message-failed').map(({ tries }) => tries)).toEqual([1, 2, 1]);
   });
 
   test('50 at once, handled by nobody, leave the connection and its telemetry alone', () => {

@@ -104,7 +104,7 @@ describe('a message from the cloud above MAX_INBOUND', () => {
     expect(heard).toEqual(['lost']);
   });
 
-  test('whose taker throws goes on, and so does the agent', () => {
+  test('whose taker throws passes by without it, waits at the hub, and the agent goes on', () => {
     let pieces = 0;
     const bench = new AgentBench({
       application: {
@@ -113,17 +113,44 @@ describe('a message from the cloud above MAX_INBOUND', () => {
             pieces += 1;
             throw new Error('full');
           },
-          onEnd: () => {
-            throw new Error('end');
-          },
+          onEnd: () => void pieces++,
           onLost: () => {},
         }),
       },
     }).connect();
     bench.hub.current?.send({ cmd: 'publish', topic: TOPIC, payload: Buffer.alloc(9000), qos: 1, messageId: 1, dup: false, retain: false });
     bench.time.advance(1000);
-    expect(bench.eventsOf('handler-failed').length).toBe(pieces + 1);
+    expect([pieces, bench.eventsOf('handler-failed').length, bench.hub.lines('puback')]).toEqual([1, 1, []]);
+    expect(bench.eventsOf('message-failed')).toEqual([{ type: 'message-failed', topic: TOPIC, tries: 1, dropped: false }]);
     bench.send();
     expect(bench.drain()).toBe(true);
+  });
+
+  test.each(['onLargeMessage', 'onPiece', 'onEnd'])('whose %s throws is given up, acknowledged, at the third connection that brings it', (where) => {
+    const failing = (here: string) => (): void => {
+      if (here === where) throw new Error('full');
+    };
+    const bench = new AgentBench({
+      application: {
+        onLargeMessage: () => {
+          failing('onLargeMessage')();
+          return { onPiece: failing('onPiece'), onEnd: failing('onEnd'), onLost: () => {} };
+        },
+      },
+    });
+    bench.hub.onSubscribe = (session, packet) => {
+      session.send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: [1] });
+      session.send({ cmd: 'publish', topic: TOPIC, payload: Buffer.alloc(9000), qos: 1, messageId: 5, dup: session.number > 1, retain: false });
+    };
+    bench.connect();
+    for (let connection = 1; connection <= 3; connection++) {
+      bench.time.advance(1000);
+      expect(bench.eventsOf('message-failed').at(-1)).toEqual({ type: 'message-failed', topic: TOPIC, tries: connection, dropped: connection === 3 });
+      expect(bench.hub.lines('puback')).toEqual(connection === 3 ? ['3 puback 5'] : []);
+      if (connection === 3) break;
+      bench.network.cut();
+      bench.time.runUntil(() => bench.agent.isConnected, 60_000);
+    }
+    expect(bench.eventsOf('oversize')).toEqual([]);
   });
 });

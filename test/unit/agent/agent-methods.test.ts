@@ -25,6 +25,8 @@ function open(application: ApplicationCallbacks = {}, options: BenchOptions = {}
   return { bench, requests, answers, call };
 }
 
+const firstId = ([first = '']: readonly string[]): number => Number(first.split(' ')[2]);
+
 describe('a direct method', () => {
   test('is subscribed to only when there is a handler', () => {
     const topics: unknown[] = [];
@@ -304,6 +306,30 @@ describe('a method that is open when its connection', () => {
     requests[1]?.respond(200, 2);
     bench.time.runUntil(() => answers.length === 2, 30_000);
     expect(answers).toEqual(['1 200 1 again', '2 200 2']);
+  });
+
+  test('[MQTT-4.4.0-1] [MQTT-4.6.0-1] is lost: answer and messages come again under their packet identifiers, in the order of the first time', () => {
+    const { bench, requests, call } = open();
+    bench.connect();
+    bench.send();
+    bench.drain();
+    call('echo', '1');
+    bench.time.advance(100);
+    const sent: string[] = [];
+    const note = (session: number, what: string, { messageId, dup }: { messageId?: number; dup: boolean }): void => void sent.push(`${session} ${what} ${messageId}${dup ? ' again' : ''}`);
+    bench.hub.onPublish = (session, packet) => note(session.number, packet.payload.toString(), packet);
+    bench.hub.onService = (session, packet) => note(session.number, 'answer', packet);
+    bench.hub.acknowledgesService = false;
+    bench.send();
+    requests[0]?.respond(200);
+    bench.send();
+    bench.time.advance(100);
+    bench.network.cut();
+    bench.send();
+    bench.time.runUntil(() => sent.length === 7, 30_000);
+    const first = ['1 2', '1 answer', '1 3'].map((what, index) => `${what} ${firstId(sent) + index}`);
+    expect(sent).toEqual([...first, ...first.map((line) => `${line.replace(/^1/, '2')} again`), `2 4 ${sent[6]?.split(' ')[2]}`]);
+    expect(new Set(sent.map((line) => line.split(' ')[2])).size).toBe(4);
   });
 
   test('is replaced, with another under the same id on the new one, is forgotten', () => {
