@@ -1,4 +1,5 @@
 import type { SimulationEvent } from '../simulation/events.ts';
+import { describeCloudEvent } from './cloud-text.ts';
 import { describeRootsEvent } from './roots-text.ts';
 
 /** From so many devices on, what they all say is counted instead of listed. */
@@ -62,6 +63,6 @@ function textOf(event: SimulationEvent): string | undefined {
     case 'disconnected':
       return fields['code'] === 'STOPPED' ? 'disconnected' : `connection lost: ${fields['code']}`;
     default:
-      return describeRootsEvent(event.body.event, fields)?.text;
+      return (describeRootsEvent(event.body.event, fields) ?? describeCloudEvent(event.body.event, fields))?.text;
   }
 }

@@ -1,7 +1,8 @@
-import { describeHubEvent } from '../hub/event-text.ts';
+import { describeHubEvent, type Tone } from '../hub/event-text.ts';
 import type { SimulationEvent } from '../simulation/events.ts';
 import { GUEST_DEVICE_ID } from '../simulation/guest.ts';
 import type { Style } from './cli-context.ts';
+import { describeCloudEvent } from './cloud-text.ts';
 import { formatDuration } from './duration.ts';
 import { FLEET_DEVICES, FleetLines } from './fleet-lines.ts';
 import { describeRootsEvent } from './roots-text.ts';
@@ -102,14 +103,17 @@ export class SimulationRenderer {
       case 'report':
         return undefined;
       default:
-        return this.#describeRoots(body.event, fields) ?? `${body.event}${listFields(fields)}`;
+        return this.#describeNews(body.event, fields) ?? `${body.event}${listFields(fields)}`;
     }
   }
 
-  #describeRoots(event: string, fields: Fields): string | undefined {
-    const line = describeRootsEvent(event, fields);
-    if (line === undefined) return undefined;
-    return { good: this.#style.green, warning: this.#style.yellow, bad: this.#style.red }[line.tone](printable(line.text));
+  #describeNews(event: string, fields: Fields): string | undefined {
+    const line = describeRootsEvent(event, fields) ?? describeCloudEvent(event, fields);
+    return line === undefined ? undefined : this.#paint(line.tone, printable(line.text));
+  }
+
+  #paint(tone: Tone, text: string): string {
+    return { good: this.#style.green, warning: this.#style.yellow, bad: this.#style.red, plain: (same: string) => same }[tone](text);
   }
 
   /** The counts of all devices in one line, since devices may be many. */
@@ -134,8 +138,7 @@ export class SimulationRenderer {
     if (!isOfGuest && body.event !== 'refused' && body.event !== 'tlsFailed') return undefined;
     const line = describeHubEvent(body);
     if (line === undefined) return undefined;
-    const paint = { good: this.#style.green, warning: this.#style.yellow, bad: this.#style.red, plain: (text: string) => text }[line.tone];
-    return paint(`${line.who} ${line.text}`);
+    return this.#paint(line.tone, `${line.who} ${line.text}`);
   }
 
   #describeEnd({ body }: EventOf<'board'>): string | undefined {
