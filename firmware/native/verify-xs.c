@@ -83,6 +83,7 @@ void xs_verify_confirmBundle(xsMachine *the) {
   enum verify_error error = verify_bundle((const char *)bundle.at, bundle.length, &keys, &envelope, &units);
   native_charge(the, units);
   if (error == VERIFY_SIGNATURES) native_throw(the, ERR_NEW_KEYS, "too few distinct keys of the new set have signed");
+  if (error == VERIFY_OK) error = verify_points(&keys);
   if (error == VERIFY_OK) error = verify_key_ids(&envelope, &keys, &others);
   settle(the, error);
 }

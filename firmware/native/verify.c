@@ -35,9 +35,9 @@ bool verify_sha256(const uint8_t *bytes, size_t length, uint8_t out[VERIFY_HASH_
   return psa_crypto_init() == PSA_SUCCESS && psa_hash_compute(PSA_ALG_SHA_256, bytes, length, out, VERIFY_HASH_BYTES, &written) == PSA_SUCCESS;
 }
 
-static bool verify_hash(const uint8_t point[VERIFY_POINT_BYTES], const uint8_t hash[VERIFY_HASH_BYTES], const uint8_t signature[VERIFY_SIGNATURE_BYTES]) {
+/* Fails for a point that is not on the curve, too. */
+static bool import_key(const uint8_t point[VERIFY_POINT_BYTES], psa_key_id_t *id) {
   uint8_t key[1 + VERIFY_POINT_BYTES];
-  psa_key_id_t id = 0;
   psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
   if (psa_crypto_init() != PSA_SUCCESS) return false;
   key[0] = UNCOMPRESSED_POINT;
@@ -46,7 +46,12 @@ static bool verify_hash(const uint8_t point[VERIFY_POINT_BYTES], const uint8_t h
   psa_set_key_bits(&attributes, P256_BITS);
   psa_set_key_algorithm(&attributes, PSA_ALG_ECDSA(PSA_ALG_SHA_256));
   psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_VERIFY_HASH);
-  if (psa_import_key(&attributes, key, sizeof key, &id) != PSA_SUCCESS) return false;
+  return psa_import_key(&attributes, key, sizeof key, id) == PSA_SUCCESS;
+}
+
+static bool verify_hash(const uint8_t point[VERIFY_POINT_BYTES], const uint8_t hash[VERIFY_HASH_BYTES], const uint8_t signature[VERIFY_SIGNATURE_BYTES]) {
+  psa_key_id_t id = 0;
+  if (!import_key(point, &id)) return false;
   const psa_status_t status = psa_verify_hash(id, PSA_ALG_ECDSA(PSA_ALG_SHA_256), hash, VERIFY_HASH_BYTES, signature, VERIFY_SIGNATURE_BYTES);
   (void)psa_destroy_key(id);
   return status == PSA_SUCCESS;
@@ -148,6 +153,15 @@ enum verify_error verify_bundle(const char *bundle, size_t length, const struct 
   return counted == keys->threshold ? VERIFY_OK : VERIFY_SIGNATURES;
 }
 
+enum verify_error verify_points(const struct verify_keys *keys) {
+  for (unsigned i = 0; i < keys->count; i++) {
+    psa_key_id_t id = 0;
+    if (!import_key(keys->points + i * VERIFY_POINT_BYTES, &id)) return VERIFY_KEYS;
+    (void)psa_destroy_key(id);
+  }
+  return VERIFY_OK;
+}
+
 enum verify_error verify_key_ids(const struct envelope *envelope, const struct verify_keys *keys, const struct verify_keys *others) {
   uint8_t known[VERIFY_MAX_KEYS][VERIFY_HASH_BYTES];
   uint8_t more[VERIFY_MAX_KEYS][VERIFY_HASH_BYTES];
@@ -183,7 +197,7 @@ const char *verify_error_text(enum verify_error error) {
     case VERIFY_HEADER: return "a protected header is not exactly alg ES256, kid and typ";
     case VERIFY_KID: return "a key id is the thumbprint of no key of the bundle or of the set before it";
     case VERIFY_SIGNATURES: return "too few distinct keys have signed";
-    case VERIFY_KEYS: return "a key twice, or a threshold that the keys cannot meet";
+    case VERIFY_KEYS: return "a key twice or off its curve, or a threshold that the keys cannot meet";
     case VERIFY_CERTIFICATE: return "not one X.509 certificate in DER of a CA with a strong key";
     case VERIFY_MEMORY: return "not enough memory";
     default: return "not the JWS JSON of a root bundle";

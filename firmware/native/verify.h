@@ -46,6 +46,8 @@ struct verify_keys {
  * The payload is still encoded, at `envelope->payload`; its base64url is canonical.
  */
 enum verify_error verify_bundle(const char *bundle, size_t length, const struct verify_keys *keys, struct envelope *envelope, uint32_t *units);
+/* Whether every key is a point of P-256: VERIFY_OK or VERIFY_KEYS. One that is not could never sign, and the threshold would count on it. */
+enum verify_error verify_points(const struct verify_keys *keys);
 /* Whether every key id of the envelope is the thumbprint of a key in one of the two lists: VERIFY_OK or VERIFY_KID. */
 enum verify_error verify_key_ids(const struct envelope *envelope, const struct verify_keys *keys, const struct verify_keys *others);
 

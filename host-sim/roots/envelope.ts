@@ -20,6 +20,8 @@ export interface Envelope {
 /** Typ of every protected header. */
 export const BUNDLE_TYPE = 'latchkey-roots+jws';
 
+/** As in firmware/native/verify.c: 120 bytes and some white space. */
+const MAX_HEADER_BYTES = 192;
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 
 /**
@@ -35,6 +37,8 @@ export function parseEnvelope(bytes: Uint8Array): Envelope {
   } catch {
     throw notAnEnvelope();
   }
+  // Nothing needs an escape: a device reads none.
+  if (text.includes('\\')) throw notAnEnvelope();
   const { payload, signatures } = membersOf(value, ['payload', 'signatures']);
   if (!isBase64url(payload) || !Array.isArray(signatures)) throw notAnEnvelope();
   if (signatures.length > MAX_BUNDLE_SIGNATURES) throw new BundleError('ERR_BUNDLE_SIZE', `at most ${MAX_BUNDLE_SIGNATURES} signatures`);
@@ -68,16 +72,20 @@ export function protectedHeader(kid: string): string {
 
 /** The key id of a protected header. @throws BundleError for anything but alg, kid and typ */
 export function kidOf(header: string): string {
+  let text: string;
   let value: unknown;
   try {
-    value = JSON.parse(decode(header).toString('latin1'));
+    text = decode(header).toString('latin1');
+    value = JSON.parse(text);
   } catch {
     throw badHeader();
   }
+  if (text.length > MAX_HEADER_BYTES || text.includes('\\')) throw badHeader();
   const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
   const { alg, kid, typ, ...more } = (isRecord ? value : {}) as Readonly<Record<string, unknown>>;
   if (alg !== 'ES256' || typ !== BUNDLE_TYPE || typeof kid !== 'string' || Object.keys(more).length > 0) throw badHeader();
-  if (decode(header).toString('latin1').split('"').length !== 13) throw badHeader();
+  // Six names and values: a name that came twice would have more.
+  if (text.split('"').length !== 13) throw new BundleError('ERR_BUNDLE_DUPLICATE', 'a member of a protected header stands there twice');
   if (kid.length !== 43 || decode(kid).length !== 32) throw new BundleError('ERR_BUNDLE_KID', 'a key id is no thumbprint of RFC 7638');
   return kid;
 }

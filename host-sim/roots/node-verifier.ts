@@ -1,12 +1,10 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { BundleError } from '../../firmware/agent/roots/bundle-error.ts';
 import { MAX_UPDATE_KEYS } from '../../firmware/agent/roots/root-limits.ts';
 import type { RootVerifier } from '../../firmware/agent/roots/root-verifier.ts';
+import { readAnchor } from './anchor.ts';
 import { decode, kidOf, parseEnvelope, signingInput, type Envelope } from './envelope.ts';
 import { isSignedBy, keyOfPoint, splitPoints, type UpdateKey } from './update-key.ts';
-
-const MIN_RSA_BITS = 2048;
-const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
 
 /** What `firmware/native/verify.c` does on a device, by OpenSSL on the laptop: the owner sees what every device will say. */
 export const nodeRootVerifier: RootVerifier = {
@@ -34,12 +32,8 @@ export const nodeRootVerifier: RootVerifier = {
     return decoded.length;
   },
   readCertificate(der) {
-    const certificate = parseCertificate(der);
-    return {
-      sha256: toBuffer(createHash('sha256').update(der).digest()),
-      notBeforeSeconds: Date.parse(certificate.validFrom) / 1000,
-      notAfterSeconds: Date.parse(certificate.validTo) / 1000,
-    };
+    const { notBeforeSeconds, notAfterSeconds } = readAnchor(der);
+    return { sha256: toBuffer(createHash('sha256').update(der).digest()), notBeforeSeconds, notAfterSeconds };
   },
 };
 
@@ -50,22 +44,6 @@ export function countSigners(envelope: Envelope, keys: readonly UpdateKey[]): nu
     const signed = envelope.signatures[kids.indexOf(key.kid)];
     return signed !== undefined && isSignedBy(key, signingInput(signed.protected, envelope.payload), Buffer.from(signed.signature, 'base64url'));
   }).length;
-}
-
-/** @throws BundleError */
-export function parseCertificate(der: Uint8Array): X509Certificate {
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(der);
-  } catch {
-    throw new BundleError('ERR_BUNDLE_ROOTS', 'a root is no X.509 certificate in DER');
-  }
-  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
-  const isStrong = asymmetricKeyType === 'rsa' ? (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS : asymmetricKeyType === 'ec' && CURVES.includes(asymmetricKeyDetails?.namedCurve);
-  if (!certificate.ca || certificate.raw.length !== der.length || !isStrong) {
-    throw new BundleError('ERR_BUNDLE_ROOTS', 'a root must be a CA with RSA of 2048 bits at least, P-256 or P-384');
-  }
-  return certificate;
 }
 
 function keysOf(points: Uint8Array): readonly UpdateKey[] {

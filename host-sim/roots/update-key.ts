@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, verify, type KeyObject } from 'node:crypto';
+import { BundleError } from '../../firmware/agent/roots/bundle-error.ts';
 import { POINT_BYTES } from '../../firmware/agent/roots/root-limits.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 
@@ -74,10 +75,16 @@ export function generateUpdateKey(passphrase: string | undefined): GeneratedKey 
   };
 }
 
-/** A key out of its 64 bytes. */
+/** A key out of its 64 bytes. @throws BundleError ERR_BUNDLE_KEYS for a point that is not on the curve */
 export function keyOfPoint(point: Uint8Array): UpdateKey {
   const [x = '', y = ''] = [point.subarray(0, POINT_BYTES / 2), point.subarray(POINT_BYTES / 2)].map((bytes) => Buffer.from(bytes).toString('base64url'));
-  return toUpdateKey(createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' }));
+  let key: KeyObject;
+  try {
+    key = createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' });
+  } catch {
+    throw new BundleError('ERR_BUNDLE_KEYS', 'a key is no point of P-256');
+  }
+  return toUpdateKey(key);
 }
 
 export function pointsOf(keys: readonly UpdateKey[]): Uint8Array {

@@ -14,7 +14,7 @@ import { projectPath } from '../../host-sim/board/project-path.ts';
 import { writeSettings } from '../../host-sim/board/settings.ts';
 import { nodeRootVerifier } from '../../host-sim/roots/node-verifier.ts';
 import { recordEvidence } from '../evidence.ts';
-import { formatPayload, makeBundle, makeUpdateKey, pointsOf, revoked, signBundle, trusted, type BundleMembers, type UpdateKey } from '../fakes/root-bundles.ts';
+import { formatPayload, makeBundle, makeUpdateKey, pointsOf, rawHeader, revoked, signBundle, trusted, type BundleMembers, type UpdateKey } from '../fakes/root-bundles.ts';
 import { ROOMY } from '../fakes/board-fixture.ts';
 
 const MUTATIONS = 2_000;
@@ -41,10 +41,14 @@ async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
   const dates = { notBefore: new Date('2020-01-01T00:00:00Z'), notAfter: new Date('2036-01-01T00:00:00Z') };
   const pki = await createDevelopmentPki({ names: ['localhost'], ...dates });
   const ended = await createDevelopmentPki({ names: ['localhost'], ...dates, notAfter: new Date('2026-11-21T00:00:00Z') });
+  const coming = await createDevelopmentPki({ names: ['localhost'], ...dates, notBefore: new Date('2026-11-23T00:00:00Z') });
   const microsoft = readFileSync(projectPath('certs/microsoft-rsa-root-2017.der'));
   const digicert = readFileSync(projectPath('certs/digicert-global-root-g2.der'));
   const old = keys.slice(0, 3);
   const next = keys.slice(3, 6);
+  const zero = Buffer.alloc(32).toString('base64url');
+  const { x } = next[0]!.jwk;
+  const offCurve: UpdateKey = { ...next[0]!, jwk: { ...next[0]!.jwk, y: x } };
   const standard: BundleMembers = { version: 5, roots: [trusted(microsoft), trusted(digicert)], keys: old, threshold: 2 };
   const list: Case[] = [];
   const add = async (name: string, outcome: string, bundle: Uint8Array | Promise<Uint8Array>, options = ''): Promise<void> => void list.push({ name, outcome, bundle: await bundle, options });
@@ -64,6 +68,8 @@ async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
   await add('a bad signature of a key before its good one', 'ERR_BUNDLE_SIGNATURES', Buffer.from(JSON.stringify({ payload: signedPayload, signatures: [bad, ...signatures] })));
   await add('one key under two key ids', 'ERR_BUNDLE_KID', make({}, [...old.slice(0, 2), { ...(old[0] as UpdateKey), kid: Buffer.alloc(32, 9).toString('base64url') }]));
   await add('one key twice in the set', 'ERR_BUNDLE_KEYS', makeRaw(formatPayload({ ...standard, keys: [...old, old[0] as UpdateKey] })));
+  await add('a key off the curve in the set', 'ERR_BUNDLE_KEYS', make({ keys: [...old, offCurve] }));
+  await add('a key of zeros in the set', 'ERR_BUNDLE_KEYS', make({ keys: [...old, { ...offCurve, jwk: { ...offCurve.jwk, x: zero, y: zero } }] }));
   await add('version + 2 without the link', 'ERR_BUNDLE_VERSION', make({ version: 6 }));
   await add('an older one, replayed', 'ERR_BUNDLE_REPLAY', make({ version: 3 }));
   await add('the same version with other content', 'ERR_BUNDLE_CONFLICT', make({ version: 4 }));
@@ -78,6 +84,9 @@ async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
   await add('a root that is no CA', 'ERR_BUNDLE_ROOTS', make({ roots: [trusted(pki.server.certificateDer)] }));
   await add('a root that has ended', 'ERR_BUNDLE_ROOTS', make({ roots: [trusted(ended.root.certificateDer)] }));
   await add('a root that has ended, without trusted time', 'version 5', make({ roots: [trusted(ended.root.certificateDer)] }), 'untimed');
+  await add('a root that begins tomorrow', 'ERR_BUNDLE_ROOTS', make({ roots: [trusted(coming.root.certificateDer)] }));
+  await add('a root that begins tomorrow, beside one that has begun', 'version 5', make({ roots: [trusted(coming.root.certificateDer), trusted(microsoft)] }));
+  await add('a root that begins tomorrow, beside one for storage', 'ERR_BUNDLE_ROOTS', make({ roots: [trusted(coming.root.certificateDer), trusted(microsoft, ['storage'])] }));
   await add('a root that is noise', 'ERR_BUNDLE_ROOTS', make({ roots: [trusted(Buffer.alloc(400, 0x30))] }));
   await add('a root twice', 'ERR_BUNDLE_ROOTS', make({ roots: [trusted(microsoft), trusted(microsoft)] }));
   await add('a root that is revoked as well', 'ERR_BUNDLE_ROOTS', make({ roots: [trusted(microsoft), revoked(createHash('sha256').update(microsoft).digest())] }));
@@ -92,6 +101,12 @@ async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
   await add('16 KiB and more', 'ERR_BUNDLE_SIZE', Buffer.concat([await make({}), Buffer.alloc(16 * 1024, 0x20)]));
   await add('the version twice', 'ERR_BUNDLE_DUPLICATE', makeRaw(payload.replace('{"version":5', '{"version":5,"version":5')));
   await add('the purposes of a root twice', 'ERR_BUNDLE_DUPLICATE', makeRaw(payload.replace('"purposes":["hub"]', '"purposes":["hub"],"purposes":["hub"]')));
+  await add('a member by an escape', 'ERR_BUNDLE_FORMAT', makeRaw(payload.replace('"threshold":2', '"threshold":1,"thr\\u0065shold":2')));
+  await add('an envelope with an escape', 'ERR_BUNDLE_FORMAT', escaped(await make({}), '"payload"', '"p\\u0061yload"'));
+  await add('an envelope with an escape in a value', 'ERR_BUNDLE_FORMAT', escaped(await make({}), '"payload":"e', '"payload":"\\u0065'));
+  await add('a header of 200 bytes', 'ERR_BUNDLE_HEADER', Buffer.from(JSON.stringify({ payload: signedPayload, signatures: [{ ...signatures[0]!, protected: rawHeader(`{"alg":"ES256","kid":"${old[0]!.kid}","typ":"latchkey-roots+jws"${' '.repeat(120)}}`) }, signatures[1]!] })));
+  await add('a header with an escape', 'ERR_BUNDLE_HEADER', Buffer.from(JSON.stringify({ payload: signedPayload, signatures: [{ ...signatures[0]!, protected: rawHeader(`{"alg":"\\u0045S256","kid":"${old[0]!.kid}","typ":"latchkey-roots+jws"}`) }, signatures[1]!] })));
+  await add('a name that ends in a question mark', 'ERR_BUNDLE_FORMAT', makeRaw(payload.replace('"roots":[', `"roots":[{"sha256":"${'0'.repeat(64)}","der?":true},`)));
   await add('an unknown member', 'ERR_BUNDLE_FORMAT', makeRaw(payload.replace('{"version":5', '{"version":5,"more":1')));
   await add('a missing member', 'ERR_BUNDLE_FORMAT', makeRaw(payload.replace('"threshold":2', '"threshold":2').replace(',"threshold":2', '')));
   await add('a version of 5.0', 'ERR_BUNDLE_FORMAT', makeRaw(payload.replace('{"version":5', '{"version":5.0')));
@@ -103,6 +118,10 @@ async function makeCases(keys: readonly UpdateKey[]): Promise<Case[]> {
   await add('a payload of lists in lists', 'ERR_BUNDLE_FORMAT', makeRaw(`{"version":${'['.repeat(4000)}`));
   await add('a payload that is no JSON', 'ERR_BUNDLE_FORMAT', makeRaw('roots'));
   return list;
+}
+
+function escaped(bundle: Uint8Array, from: string, to: string): Uint8Array {
+  return Buffer.from(Buffer.from(bundle).toString('latin1').replace(from, to));
 }
 
 function settingsOf(mutationCount: number): Record<string, string | Uint8Array> {

@@ -55,15 +55,23 @@ function checkAudience({ hubs, idScopes, devices }: Audience, { hub, idScope, de
 
 /** The last link's roots must be of use today; those of an inner one are never used. */
 function checkRoots({ roots, revoked }: RootBundle, { verifier, nowMs, isInner }: BundleContext): void {
+  const dated = isInner ? undefined : nowMs;
   const digests: Uint8Array[] = [];
-  for (const { der } of roots) {
-    const { sha256, notAfterSeconds } = verifier.readCertificate(der);
+  let hasHub = false;
+  let hasBegun = false;
+  for (const { der, purposes } of roots) {
+    const { sha256, notBeforeSeconds, notAfterSeconds } = verifier.readCertificate(der);
     const digest = new Uint8Array(sha256);
     if (digests.some((other) => equalBytes(other, digest))) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root stands there twice');
     if (revoked.some((other) => equalBytes(other, digest))) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root is trusted and revoked');
-    if (!isInner && nowMs !== undefined && notAfterSeconds * 1000 <= nowMs) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root has ended');
+    if (dated !== undefined && notAfterSeconds * 1000 <= dated) throw new BundleError('ERR_BUNDLE_ROOTS', 'a root has ended');
     digests.push(digest);
+    const isForHub = purposes.includes('hub');
+    hasHub ||= isForHub;
+    hasBegun ||= isForHub && (dated === undefined || notBeforeSeconds * 1000 <= dated);
   }
-  // The agent could never reach its hub with it.
-  if (!roots.some(({ purposes }) => purposes.includes('hub'))) throw new BundleError('ERR_BUNDLE_ROOTS', 'no root is for the hub');
+  // The agent could never reach its hub with it…
+  if (!hasHub) throw new BundleError('ERR_BUNDLE_ROOTS', 'no root is for the hub');
+  // …or not today; and a wrong date ends no trial.
+  if (!hasBegun) throw new BundleError('ERR_BUNDLE_ROOTS', 'no root for the hub has begun yet');
 }
