@@ -188,9 +188,9 @@ function register(registry: Registry, options: readonly DeviceOption[]): readonl
   return generated;
 }
 
-function formatPlaces({ mqtt, https, amqp, ntp }: HubServices): { readonly hub: string; readonly https: string; readonly amqp: string; readonly date: string; readonly ntp: readonly string[] } {
+function formatPlaces({ mqtt, https, amqp, ntp }: HubServices): { readonly hub: string; readonly https: string; readonly amqp: string; readonly events: string; readonly date: string; readonly ntp: readonly string[] } {
   const format = ({ address, port: number }: { readonly address: string; readonly port: number }): string => (address.includes(':') ? `[${address}]:${number}` : `${address}:${number}`);
-  return { hub: format(mqtt), https: format(https), amqp: format(amqp), date: format(https), ntp: ntp.addresses.map((address) => format({ address, port: ntp.port })) };
+  return { hub: format(mqtt), https: format(https), amqp: format(amqp), events: `sb://localhost:${amqp.port}`, date: format(https), ntp: ntp.addresses.map((address) => format({ address, port: ntp.port })) };
 }
 
 function describeStart(services: HubServices, pki: LocalPki, flags: HubFlags, style: Style): string {
@@ -198,6 +198,7 @@ function describeStart(services: HubServices, pki: LocalPki, flags: HubFlags, st
   const rows: [string, string][] = [
     ['hub', `${hub}  ${flags.hubName}`],
     ['api', `https://${https}, amqps://${amqp}`],
+    ['events', `customEndpointAddress sb://localhost:${services.amqp.port} of @azure/event-hubs`],
     ['time', `NTP ${ntp.join(', ')}; HTTPS date ${https}`],
     ['root', pki.rootFile],
     ['faults', 'latchkey faults set KIND, list, clear'],

@@ -1,4 +1,5 @@
 import { encodeKey } from '../hub/access/symmetric-key.ts';
+import { eventHubName } from '../hub/amqp/node-directory.ts';
 import { formatClientId, type Identity } from '../hub/identity.ts';
 import type { Registry } from '../hub/registry/registry.ts';
 import { isTerminal, printJson, sayLine, type CliContext } from './cli-context.ts';
@@ -40,7 +41,16 @@ export function tellCredentials(view: CredentialsView, context: CliContext): voi
   for (const { name, permissions, keys } of registry.policies.list()) {
     const SharedAccessKey = isShown(view.newPolicies.includes(name)) ? encodeKey(keys.primary) : HIDDEN;
     const connectionString = formatConnectionString({ HostName: hubName, SharedAccessKeyName: name, SharedAccessKey });
-    if (view.json && showSecrets) printJson(context, { event: 'policy', policy: name, permissions, connectionString });
-    else if (view.shownPolicies.includes(name)) sayLine(context, `  ${'service'.padEnd(8)}${connectionString}`);
+    const eventsConnectionString = permissions.includes('ServiceConnect') ? formatEventsConnectionString(hubName, name, SharedAccessKey) : undefined;
+    if (view.json && showSecrets) printJson(context, { event: 'policy', policy: name, permissions, connectionString, ...(eventsConnectionString === undefined ? {} : { eventsConnectionString }) });
+    else if (view.shownPolicies.includes(name)) {
+      sayLine(context, `  ${'service'.padEnd(8)}${connectionString}`);
+      if (eventsConnectionString !== undefined) sayLine(context, `  ${'events'.padEnd(8)}${eventsConnectionString}`);
+    }
   }
+}
+
+/** What a client of Event Hubs takes for the built-in events endpoint; where it listens is told beside it (`customEndpointAddress`). */
+function formatEventsConnectionString(hubName: string, policy: string, key: string): string {
+  return `Endpoint=sb://${hubName}/;SharedAccessKeyName=${policy};SharedAccessKey=${key};EntityPath=${eventHubName(hubName)}`;
 }

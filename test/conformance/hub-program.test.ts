@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { EventHubConsumerClient } from '@azure/event-hubs';
 import { afterEach, expect, test } from '@jest/globals';
 import { Registry } from 'azure-iothub';
+import { trust } from './local-amqp.ts';
 import { HubProgram } from './program.ts';
 
 const programs: HubProgram[] = [];
@@ -47,6 +49,20 @@ test("Microsoft's service SDK uses the connection strings that the hub prints, e
   expect(JSON.stringify(program.lines.filter(({ event }) => event !== 'policy' && event !== 'device'))).not.toMatch(/SharedAccessKey|Signature sr=/);
 });
 
+test("Microsoft's Event Hubs client reads the built-in endpoint by the connection string and the address that the hub prints", async () => {
+  const { program } = await start('--policy', 'ops=RegistryRead');
+  const lineOf = (policy: string): Readonly<Record<string, unknown>> | undefined => program.lines.find((each) => each.event === 'policy' && each.policy === policy);
+  const { events, rootFile } = await program.waitFor('started');
+  const client = new EventHubConsumerClient('$Default', String(lineOf('service')?.eventsConnectionString), { customEndpointAddress: String(events), retryOptions: { maxRetries: 0 } });
+  trust(client, readFileSync(String(rootFile), 'utf8'));
+  try {
+    expect(await client.getEventHubProperties()).toMatchObject({ name: 'iothub-ehub-latchkey-hub', partitionIds: ['0', '1', '2', '3'] });
+  } finally {
+    await client.close();
+  }
+  expect(lineOf('ops')).not.toHaveProperty('eventsConnectionString');
+});
+
 test('a hub that denies shared access refuses the owner of all permissions', async () => {
   const { program, registryOf } = await start('--deny-shared-access');
   await expect(registryOf('iothubowner').list()).rejects.toMatchObject({ name: 'UnauthorizedError' });
@@ -58,6 +74,6 @@ test('not on a terminal the hub masks the keys of its policies unless it is told
   programs.push(program);
   await program.waitFor('started');
   await program.stop();
-  expect(program.stderr.match(/SharedAccessKeyName=(\w+)/g)).toEqual(['SharedAccessKeyName=iothubowner', 'SharedAccessKeyName=ops']);
+  expect(program.stderr.match(/SharedAccessKeyName=(\w+)/g)).toEqual(['iothubowner', 'iothubowner', 'ops', 'ops'].map((policy) => `SharedAccessKeyName=${policy}`));
   expect(program.stderr.match(/SharedAccessKey=[^;\n]*/g)?.every((part) => part === 'SharedAccessKey=***')).toBe(true);
 });

@@ -68,7 +68,7 @@ function redirect(client: Client, { uri, ca }: { readonly uri: string; readonly 
 }
 
 /** As NODE_EXTRA_CA_CERTS would, without a process of its own. */
-function trust(client: EventHubConsumerClient, ca: string): void {
+export function trust(client: EventHubConsumerClient, ca: string): void {
   const { connection } = (client as unknown as { readonly _context: { readonly connection: { readonly _connection: { readonly options: Record<string, unknown> } } } })._context;
   connection._connection.options['ca'] = ca;
 }
