@@ -97,8 +97,8 @@ test('its methods answer a service: the report, 400, 501, and a reboot after whi
   expect([report.status, Object.keys(report.payload)]).toEqual([200, ['maxTemp', 'minTemp', 'avgTemp', 'startTime', 'endTime']]);
   expect((await invoke('getMaxMinReport', 'soon')).status).toBe(400);
   expect((await invoke('open the window')).status).toBe(501);
-  expect((await invoke('reboot', 1)).status).toBe(202);
   const before = local.eventsOf('connected').length;
+  expect((await invoke('reboot', 1)).status).toBe(202);
   await until('it is back', async () => (local.eventsOf('connected').length > before ? true : undefined));
   const again = await until('it answers', async () => invoke('getMaxMinReport', '2020-01-01T00:00:00Z').catch(() => undefined).then((answer) => (answer?.status === 200 ? answer : undefined)));
   expect(again.payload.maxTemp).toBeGreaterThan(15);

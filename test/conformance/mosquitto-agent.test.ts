@@ -19,12 +19,16 @@ import { recordEvidence } from '../evidence.ts';
 const GATEWAY = 'localhost';
 const LOOPBACK = '127.0.0.1';
 const TOKEN_LIFE_SECONDS = 5;
-const INTERVAL_MS = 18;
+/** Twice as many as are asked for: a board that is held up for long leaves some out. */
+const INTERVAL_MS = 10;
 const DURATION_MS = 10_000;
 /** Ten seconds hold at least two renewals of tokens that live five: each comes at 4 s of their life at the latest. */
 const MIN_RENEWALS = 2;
 const MIN_MESSAGES = 500;
-const PATIENCE_MS = 5000;
+/** A guard against a hang. */
+const PATIENCE_MS = 30_000;
+/** Somebody else may take a free port before mosquitto does. */
+const MAX_STARTS = 5;
 
 let folder: string;
 let programs: AgentPrograms;
@@ -41,10 +45,10 @@ beforeAll(async () => {
   const pki = await createTestPki([GATEWAY]);
   rootDer = pki.root.certificateDer;
   saveDevelopmentPki(pki, folder);
-  ports = await freePorts();
-  writeFileSync(join(folder, 'mosquitto.conf'), brokerConfig());
-  broker = spawn('mosquitto', ['-c', join(folder, 'mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
-  await untilLine(broker, 'stderr', log, / running$/);
+  for (let starts = 1; !(await startBroker()); starts++) {
+    if (starts === MAX_STARTS) throw new Error(`mosquitto does not start\n${log.join('\n')}`);
+    log.length = 0;
+  }
   const filter = `devices/${DEVICE_ID}/messages/events/#`;
   subscriber = spawn('mosquitto_sub', ['-h', LOOPBACK, '-p', String(ports.plain), '-q', '1', '-t', filter, '-F', '%t'], { stdio: ['ignore', 'pipe', 'ignore'] });
   createInterface({ input: subscriber.stdout! }).on('line', (topic) => topics.push(topic));
@@ -87,6 +91,17 @@ test('the agent on the board renews its token at mosquitto over TLS: each messag
   expect(count(/[Pp]rotocol error|[Ee]rror/)).toBe(0);
   recordEvidence('mosquitto-agent-messages', sent);
 }, 60_000);
+
+/** @returns whether the ports were still free */
+async function startBroker(): Promise<boolean> {
+  ports = await freePorts();
+  writeFileSync(join(folder, 'mosquitto.conf'), brokerConfig());
+  broker = spawn('mosquitto', ['-c', join(folder, 'mosquitto.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return untilLine(broker, 'stderr', log, / running$/).then(() => true, (error: unknown) => {
+    if (log.some((line) => line.includes('Address already in use'))) return false;
+    throw error;
+  });
+}
 
 const brokerConfig = (): string => `
 per_listener_settings false

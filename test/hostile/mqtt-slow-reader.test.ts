@@ -20,8 +20,11 @@ import { recordEvidence } from '../evidence.ts';
 const LOOPBACK = '127.0.0.1';
 /** Half a megabyte a second: what lies between the sockets is full within a second. */
 const SETTINGS = { size: 1000, interval: 2, qos: 0, queue: 16 } as const;
-/** When the queue is full, `send()` refuses for this long. */
-const REFUSING_MS = 500;
+/** When the queue is full, `send()` refuses in so many turns of the board at least, some milliseconds apart: the timer that sends is due in each. */
+const REFUSING_TURNS = 50;
+const TURN_MS = 10;
+/** A guard against a hang. */
+const STOP_LIMIT_MS = 30_000;
 const FLOWING_MESSAGES = 50;
 
 let programs: AgentPrograms;
@@ -63,13 +66,16 @@ async function send(stops: boolean): Promise<{ done: BoardLine; meanwhile: Board
   board = started;
   await until(() => peer.received.length >= firstOfThis + FLOWING_MESSAGES);
   let meanwhile = await started.report();
-  if (stops) {
-    proxy.stdin!.write('stop\n');
-    while (meanwhile.chunkBytes < SETTINGS.queue * SETTINGS.size) meanwhile = await started.report();
+  const isFull = (): boolean => meanwhile.chunkBytes >= SETTINGS.queue * SETTINGS.size;
+  if (stops) proxy.stdin!.write('stop\n');
+  // Where this process or the proxy was held up the queue of the other run is full for a moment, too.
+  while (isFull() !== stops) meanwhile = await started.report();
+  for (let turn = 0; turn < REFUSING_TURNS; turn++) {
+    await pass(TURN_MS);
+    await started.report();
   }
-  await pass(REFUSING_MS);
   proxy.stdin!.write('go\n');
-  expect(await started.stop(10_000)).toMatchObject({ code: 0 });
+  expect(await started.stop(STOP_LIMIT_MS)).toMatchObject({ code: 0 });
   board = undefined;
   // What the board has written is still on its way.
   await until(() => !peer.connections.at(-1)!.isOpen);

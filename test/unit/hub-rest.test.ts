@@ -41,6 +41,8 @@ class RestBench {
   readonly rest: RestServer;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** The server's ends. */
+  readonly #accepted: Socket[] = [];
 
   constructor(options: Partial<RestServerOptions> = {}) {
     this.rest = new RestServer({
@@ -52,7 +54,10 @@ class RestBench {
       emit: (event) => this.events.push(event),
       ...options,
     });
-    this.#server = createServer({ allowHalfOpen: false }, (socket) => this.rest.accept(socket, 'peer'));
+    this.#server = createServer({ allowHalfOpen: false }, (socket) => {
+      this.#accepted.push(socket);
+      this.rest.accept(socket, 'peer');
+    });
   }
 
   async open(): Promise<Client> {
@@ -68,6 +73,18 @@ class RestBench {
     const client = await this.open();
     client.socket.write(text.replaceAll('\n', '\r\n'));
     return client.next();
+  }
+
+  /** Resolves once the server has taken so many bytes from its only client, and has done what follows. */
+  async taken(bytes: number): Promise<void> {
+    while ((this.#accepted[0]?.bytesRead ?? -1) < bytes) await delay(1);
+    await settle();
+  }
+
+  /** Resolves once the server has more to send to its only client than the client's system takes. */
+  async stuck(): Promise<void> {
+    while ((this.#accepted[0]?.writableLength ?? 0) === 0) await delay(1);
+    await settle();
   }
 
   async advance(byMs: number): Promise<void> {
@@ -317,7 +334,7 @@ test.each<[what: string, bytes: string, waitMs: number, reason: string | undefin
 ])('closes the connection of a client that sends %s and then no more', async (_, bytes, waitMs, reason) => {
   const client = await start().open();
   client.socket.write(bytes);
-  await delay(50);
+  await bench!.taken(bytes.length);
   await bench!.advance(waitMs - 1);
   expect(client.socket.closed).toBe(false);
   await bench!.advance(1);
@@ -330,7 +347,7 @@ test('closes the connection of a client that does not take its answer', async ()
   const client = await start().open();
   client.socket.pause();
   client.socket.write(get(`/long?${VERSION}`).replaceAll('\n', '\r\n'));
-  await delay(200);
+  await bench!.stuck();
   await bench!.advance(30_000);
   expect(bench!.events.at(-1)).toMatchObject({ event: 'requestBroken', reason: 'client-does-not-read' });
 });

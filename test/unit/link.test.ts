@@ -124,7 +124,8 @@ test('in real time the echo of the first bytes takes four delays at least, and a
   const socket = connect(proxy.port, proxy.address);
   socket.end(sent);
   expect((await echoed(socket)).equals(sent)).toBe(true);
-  expect(performance.now() - startMs).toBeGreaterThanOrEqual(79);
+  // Node counts in whole milliseconds: a timer may come up to one early.
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(4 * (20 - 1));
   expect(link.connectionCount).toBe(0);
   await close();
 });

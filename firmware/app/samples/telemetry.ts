@@ -86,13 +86,15 @@ export class Telemetry {
     if (!this.#sending) return;
     const { intervalMs, durationMs } = this.#settings;
     const elapsedMs = this.#host.nowMs() - this.#startedAtMs;
-    if (durationMs > 0 && elapsedMs >= durationMs) {
+    const isOver = durationMs > 0 && elapsedMs >= durationMs;
+    // What was due before the end leaves even when this timer is late.
+    const due = isOver ? Math.ceil(durationMs / intervalMs) : Math.floor(elapsedMs / intervalMs) + 1;
+    if (due - this.#attempts > MAX_CATCH_UP) this.#attempts = due - MAX_CATCH_UP;
+    while (this.#attempts < due) this.#send();
+    if (isOver) {
       this.#sending = false;
       return this.#finish();
     }
-    const due = Math.floor(elapsedMs / intervalMs) + 1;
-    if (due - this.#attempts > MAX_CATCH_UP) this.#attempts = due - MAX_CATCH_UP;
-    while (this.#attempts < due) this.#send();
     this.#host.after(Math.max(1, this.#startedAtMs + this.#attempts * intervalMs - this.#host.nowMs()), () => this.#tick());
   }
 
