@@ -11,6 +11,8 @@ export class ConfigurationBench {
   readonly clock = new VirtualClock(Date.UTC(2027, 0, 1));
   readonly twins = new TwinStore(this.clock);
   readonly events: ConfigurationEvent[] = [];
+  /** Twins that were read for metrics. */
+  rowsRead = 0;
   /** As a state file would hold them. */
   readonly kept = new Map<string, unknown>();
   configurations: Configurations;
@@ -72,6 +74,7 @@ export class ConfigurationBench {
   }
 
   #read(identity: Identity): object {
+    this.rowsRead += 1;
     const { tags, desired, reported } = this.twins.read(identity);
     return { ...identity, tags, properties: { desired, reported }, configurations: this.configurations.statusOf(identity) ?? {} };
   }

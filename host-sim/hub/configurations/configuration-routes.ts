@@ -1,6 +1,6 @@
 import type { Identity } from '../identity.ts';
 import { argumentError } from '../query/query-error.ts';
-import type { RestRequest, Route } from '../rest/route.ts';
+import type { RestRequest, RestResponse, Route } from '../rest/route.ts';
 import { ServiceError } from '../service-error.ts';
 import type { Configurations } from './configurations.ts';
 import { MAX_CONFIGURATIONS, MAX_CONFIGURATION_BYTES, MAX_METRICS } from './limits.ts';
@@ -15,7 +15,7 @@ export interface ConfigurationRoutesOptions {
 /** @see https://learn.microsoft.com/rest/api/iothub/service/configuration */
 export function configurationRoutes({ configurations, hasDevice }: ConfigurationRoutesOptions): readonly Route[] {
   const routes: readonly Route[] = [
-    { method: 'GET', path: '/configurations', permissions: ['RegistryRead'], handle: ({ query }) => ({ status: 200, body: configurations.list(readTop(query)) }) },
+    { method: 'GET', path: '/configurations', permissions: ['RegistryRead'], handle: async ({ query }) => ({ status: 200, body: await configurations.describe(configurations.ids(readTop(query))) }) },
     {
       method: 'GET',
       path: '/configurations/:configurationId',
@@ -46,13 +46,13 @@ export function configurationRoutes({ configurations, hasDevice }: Configuration
 
 const idOf = ({ params }: RestRequest): string => params.configurationId ?? '';
 
-function answer(configurations: Configurations, id: string, status: number): { status: number; body: object; headers: Record<string, string> } {
-  const body = configurations.read(id);
-  return { status, body, headers: { ETag: `"${body.etag}"` } };
+async function answer(configurations: Configurations, id: string, status: number): Promise<RestResponse> {
+  const [body] = await configurations.describe([id]);
+  return { status, body, headers: { ETag: `"${body?.etag ?? ''}"` } };
 }
 
 /** "Creates or updates": with If-Match it is an update, without one a creation. */
-function put(configurations: Configurations, request: RestRequest): ReturnType<typeof answer> {
+async function put(configurations: Configurations, request: RestRequest): Promise<RestResponse> {
   const id = idOf(request);
   const ifMatch = request.headers['if-match'];
   if (ifMatch === undefined) configurations.create(id, request.body);

@@ -2,17 +2,17 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { Clock } from '../../time/clock.ts';
 import { formatClientId, parseClientId, type Identity } from '../identity.ts';
-import { parseQuery } from '../query/query.ts';
-import { countRows, type RowSource, type SourceRow } from '../query/run-query.ts';
-import type { Collection } from '../query/syntax.ts';
+import type { RowSource } from '../query/run-query.ts';
 import { ServiceError } from '../service-error.ts';
 import type { Durable, DurableRecord } from '../state/durable.ts';
 import type { TwinChange, TwinDocument } from '../twins/twin-store.ts';
 import { isSameApplied, NOTHING_APPLIED, planRollout, withoutEffect, type Applied } from './applied-settings.ts';
 import type { ConfigurationEvent } from './configuration-events.ts';
 import { formatConfiguration, formatConfigurationEtag, type Configuration, type ConfigurationJson, type ConfigurationStatus, type StoredConfiguration } from './configuration.ts';
+import { Census } from './census.ts';
 import { EvaluationQueue } from './evaluation-queue.ts';
 import { MAX_CONFIGURATIONS } from './limits.ts';
+import { MetricCounter, type Counts } from './metric-counter.ts';
 import { collectionOf, parseConfiguration, parseSettings } from './parse-configuration.ts';
 import { parseTarget } from './target-condition.ts';
 
@@ -46,6 +46,9 @@ export class Configurations implements Durable {
   readonly #configurations = new Map<string, Configuration>();
   readonly #applied = new Map<string, Applied>();
   readonly #recordListeners = new Set<(key: string, value: unknown) => void>();
+  /** How many twins each of them targets. */
+  readonly #census = new Census();
+  readonly #metrics: MetricCounter;
   readonly #queue: EvaluationQueue;
   readonly #stopListening: () => void;
   /** Strongest first. */
@@ -54,6 +57,7 @@ export class Configurations implements Durable {
   /** @throws TypeError for what is no record of a configuration */
   constructor(options: ConfigurationsOptions) {
     this.#options = options;
+    this.#metrics = new MetricCounter(options.clock, options.rows);
     this.#queue = new EvaluationQueue(options.clock, (identity) => this.#evaluate(identity));
     for (const [key, value] of options.records ?? []) this.#restore(key, value);
     this.#rank();
@@ -62,15 +66,23 @@ export class Configurations implements Durable {
     if (this.#configurations.size + this.#applied.size > 0) this.#evaluateAll();
   }
 
-  /** At most `top` of them, in the order of their ids, metrics counted now. */
-  list(top: number = MAX_CONFIGURATIONS): readonly ConfigurationJson[] {
-    const rows = readOnce(this.#options.rows);
-    return [...this.#configurations.keys()].sort().slice(0, top).map((id) => this.#describe(this.#require(id), rows));
+  /** The ids of at most `top` of them, in their order. */
+  ids(top: number = MAX_CONFIGURATIONS): readonly string[] {
+    return [...this.#configurations.keys()].sort().slice(0, top);
   }
 
-  /** @throws ServiceError 404 */
+  /** Its metrics are counted at once: for a hub of few twins. @throws ServiceError 404 */
   read(id: string): ConfigurationJson {
-    return this.#describe(this.#require(id), readOnce(this.#options.rows));
+    const configuration = this.#require(id);
+    return this.#format(configuration, this.#metrics.countNow(Object.values(configuration.metricQueries)));
+  }
+
+  /** These, their metrics counted without keeping everybody else waiting. @throws ServiceError 404, as a rejection */
+  async describe(ids: readonly string[]): Promise<readonly ConfigurationJson[]> {
+    // As they are now: one may be gone when all is counted.
+    const configurations = ids.map((id) => this.#require(id));
+    const counts = await this.#metrics.count(configurations.flatMap(({ metricQueries }) => Object.values(metricQueries)));
+    return configurations.map((configuration) => this.#format(configuration, counts));
   }
 
   /** What configurations are to a twin, as the service's twin has it; `undefined` when none concerns it. */
@@ -127,12 +139,17 @@ export class Configurations implements Durable {
   removeTwin(identity: Identity): void {
     this.#queue.forget(identity);
     const key = formatClientId(identity);
-    if (this.#applied.delete(key)) this.#tellRecord(appliedKey(key), undefined);
+    const before = this.#applied.get(key);
+    if (before === undefined) return;
+    this.#applied.delete(key);
+    this.#census.change(before, NOTHING_APPLIED);
+    this.#tellRecord(appliedKey(key), undefined);
   }
 
   close(): void {
     this.#stopListening();
     this.#queue.close();
+    this.#metrics.close();
   }
 
   *records(): Iterable<DurableRecord> {
@@ -145,15 +162,9 @@ export class Configurations implements Durable {
     return () => this.#recordListeners.delete(listener);
   }
 
-  #describe(configuration: Configuration, rows: RowSource): ConfigurationJson {
-    const { id, metricQueries } = configuration;
-    const statuses = [...this.#applied.values()].flatMap(({ configurations }) => (Object.hasOwn(configurations, id) ? [configurations[id]] : []));
-    const metrics = Object.entries(metricQueries).map(([name, query]) => [name, countRows(parseQuery(query), rows)] as const);
-    return formatConfiguration(configuration, {
-      targeted: statuses.length,
-      applied: statuses.filter((status) => status === 'Applied').length,
-      metrics: Object.fromEntries(metrics),
-    });
+  #format(configuration: Configuration, counts: Counts): ConfigurationJson {
+    const metrics = Object.entries(configuration.metricQueries).map(([name, query]) => [name, counts.get(query) ?? 0] as const);
+    return formatConfiguration(configuration, { ...this.#census.of(configuration.id), metrics: Object.fromEntries(metrics) });
   }
 
   #heedChange({ identity, part }: TwinChange): void {
@@ -198,6 +209,7 @@ export class Configurations implements Durable {
   #keepApplied(key: string, before: Applied, applied: Applied): void {
     if (isSameApplied(before, applied)) return;
     const isNothing = isSameApplied(applied, NOTHING_APPLIED);
+    this.#census.change(before, isNothing ? NOTHING_APPLIED : applied);
     if (isNothing) this.#applied.delete(key);
     else this.#applied.set(key, applied);
     this.#tellRecord(appliedKey(key), isNothing ? undefined : applied);
@@ -230,19 +242,12 @@ export class Configurations implements Durable {
     const [, kind, ...rest] = key.split('/');
     const id = rest.join('/');
     if (kind === 'definition') this.#configurations.set(id, understand(value as StoredConfiguration));
-    else if (kind === 'applied' && parseClientId(id) !== undefined) this.#applied.set(id, value as Applied);
+    else if (kind === 'applied' && parseClientId(id) !== undefined) {
+      this.#applied.set(id, value as Applied);
+      this.#census.change(NOTHING_APPLIED, value as Applied);
+    }
     else throw new TypeError(`no record of a configuration: ${JSON.stringify(key)}`);
   }
-}
-
-/** The same documents for every metric of an answer, made once. */
-function readOnce(source: RowSource): RowSource {
-  const known = new Map<Collection, readonly SourceRow[]>();
-  return (collection) => {
-    const rows = known.get(collection) ?? [...source(collection, undefined)];
-    known.set(collection, rows);
-    return rows;
-  };
 }
 
 const definitionKey = (id: string): string => `configuration/definition/${id}`;

@@ -11,6 +11,13 @@ interface Column {
   readonly read: Evaluate;
 }
 
+/** Rows that are being summed up. */
+export interface Groups {
+  add(row: JsonRow): void;
+  /** One for each group, in the order in which they were met. */
+  rows(): readonly JsonRow[];
+}
+
 interface Group {
   readonly value: Value;
   readonly counters: readonly Counter[];
@@ -30,12 +37,14 @@ export class Aggregation {
     );
   }
 
-  /** @returns the groups in the order in which they were met */
-  run(rows: Iterable<JsonRow>): readonly JsonRow[] {
+  /** Begins with no rows. */
+  open(): Groups {
     const groups = new Map<string | undefined, Group>();
     if (this.#groupBy === undefined) groups.set(undefined, this.#createGroup(undefined));
-    for (const row of rows) this.#groupOf(row, groups).counters.forEach((counter, index) => counter.add(this.#columns[index]!.read(row)));
-    return [...groups.values()].map((group) => this.#format(group));
+    return {
+      add: (row) => this.#groupOf(row, groups).counters.forEach((counter, index) => counter.add(this.#columns[index]!.read(row))),
+      rows: () => [...groups.values()].map((group) => this.#format(group)),
+    };
   }
 
   #groupOf(row: JsonRow, groups: Map<string | undefined, Group>): Group {

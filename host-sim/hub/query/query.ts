@@ -1,4 +1,4 @@
-import { Aggregation } from './aggregation.ts';
+import { Aggregation, type Groups } from './aggregation.ts';
 import { compile, compilePath, type Evaluate } from './evaluator.ts';
 import { parseConditionStatement, parseStatement, pathsIn } from './statement-parser.ts';
 import type { Collection, JsonRow, Path, Selected, SelectStatement } from './syntax.ts';
@@ -13,8 +13,8 @@ export interface Query {
   matches(row: JsonRow): boolean;
   /** What it selects of a row that matches. */
   project(row: JsonRow): JsonRow;
-  /** Sums rows up into those of the answer; `undefined` when each row stands for itself. */
-  readonly aggregate?: (rows: Iterable<JsonRow>) => readonly JsonRow[];
+  /** Begins to sum rows up into those of the answer; `undefined` when each row stands for itself. */
+  readonly aggregate?: () => Groups;
 }
 
 /** Who is meant by a condition. */
@@ -41,7 +41,7 @@ export function parseQuery(text: string): Query {
     matches,
     project: selected === undefined ? (row) => row : compileProjection(selected),
     ...(top === undefined ? {} : { top }),
-    ...(aggregation === undefined ? {} : { aggregate: (rows) => aggregation.run(rows) }),
+    ...(aggregation === undefined ? {} : { aggregate: () => aggregation.open() }),
   };
 }
 

@@ -38,12 +38,19 @@ export function runQuery(text: string, source: RowSource, request: PageRequest =
   return query.aggregate === undefined ? runRows(text, query, source, pageRows, request.continuation) : runGroups(text, query, source, pageRows, request.continuation);
 }
 
-/** How many rows a query has over all pages. */
-export function countRows(query: Query, source: RowSource): number {
+/** Counts the rows that a query has over all pages, out of those that match it. */
+export interface RowCounter {
+  /** @param row one that the query matches */
+  add(row: JsonRow): void;
+  count(): number;
+}
+
+export function openRowCounter(query: Query): RowCounter {
+  const limit = query.top ?? Infinity;
+  const groups = query.aggregate?.();
+  if (groups !== undefined) return { add: (row) => groups.add(row), count: () => Math.min(groups.rows().length, limit) };
   let count = 0;
-  if (query.aggregate !== undefined) count = query.aggregate(matching(query, source, undefined)).length;
-  else for (const _row of matching(query, source, undefined)) count += 1;
-  return Math.min(count, query.top ?? Infinity);
+  return { add: () => void (count += 1), count: () => Math.min(count, limit) };
 }
 
 function runRows(text: string, query: Query, source: RowSource, pageRows: number, token: string | undefined): Page {
@@ -67,15 +74,11 @@ function runRows(text: string, query: Query, source: RowSource, pageRows: number
 
 function runGroups(text: string, query: Query, source: RowSource, pageRows: number, token: string | undefined): Page {
   const taken = token === undefined ? 0 : decodeContinuation(token, text).taken;
-  const groups = query.aggregate!(matching(query, source, undefined)).slice(0, query.top);
+  const all = query.aggregate!();
+  for (const { row } of source(query.collection, undefined)) if (query.matches(row)) all.add(row);
+  const groups = all.rows().slice(0, query.top);
   const end = taken + pageRows;
   return page(query, groups.slice(taken, end), end < groups.length ? encodeContinuation({ after: '', taken: end }, text) : undefined);
-}
-
-function* matching(query: Query, source: RowSource, after: string | undefined): Iterable<JsonRow> {
-  for (const { row } of source(query.collection, after)) {
-    if (query.matches(row)) yield row;
-  }
 }
 
 function page(query: Query, rows: readonly JsonRow[], continuation: string | undefined): Page {

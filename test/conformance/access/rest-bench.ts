@@ -39,7 +39,7 @@ export class RestBench {
     const { registry, configurations } = this.hub;
     if (registry.find({ deviceId: 'dev1' }) === undefined) registry.add({ deviceId: 'dev1' });
     if (registry.find({ deviceId: 'dev1', moduleId: 'mod1' }) === undefined) registry.add({ deviceId: 'dev1', moduleId: 'mod1' });
-    for (const { id } of configurations.list(10)) configurations.delete(id);
+    for (const id of configurations.ids()) configurations.delete(id);
   }
 
   ask(endpoint: RestEndpoint, token: string | undefined): Promise<RestAnswer> {
