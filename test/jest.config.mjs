@@ -7,6 +7,7 @@ export default {
   transform: { '\\.(ts|mjs)$|/node_modules/jose/.*\\.js$': '<rootDir>/test/esbuild-transform.cjs' },
   transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   moduleFileExtensions: ['ts', 'mjs', 'js', 'cjs', 'json', 'node'],
-  testTimeout: 60_000,
+  // A guard against a hang, and no measure: on a machine that does much else at the same time everything takes ten times as long.
+  testTimeout: 240_000,
   maxWorkers: 2,
 };

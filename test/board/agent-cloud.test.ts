@@ -123,4 +123,4 @@ test('a reboot that a method asks for ends the program with the code that starts
   await board.until('the board has ended', () => !board.isRunning, 60_000);
   expect(cloud.answers).toEqual([{ requestId: '1', status: 202, payload: '' }]);
   expect((await board.stop()).code).toBe(80);
-}, 120_000);
+});

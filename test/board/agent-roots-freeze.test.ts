@@ -76,5 +76,5 @@ describe('an attacker on the path with the CA of a root that a later bundle revo
     run.showChain(stranger);
     await board.untilEvent('roots-passed', { version: 3 }, DAY_MS);
     await board.until('connected', () => board.events('connected').length > 0);
-  }, 120_000);
+  });
 });

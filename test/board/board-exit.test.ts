@@ -128,7 +128,7 @@ describe('how a board ends', () => {
     const pid = await new Promise<number>((resolve) => host.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))));
     expect(isRunning(pid)).toBe(true);
     host.kill('SIGKILL');
-    for (let tries = 0; isRunning(pid) && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let tries = 0; isRunning(pid) && tries < 1000; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
     const outlived = isRunning(pid);
     if (outlived) process.kill(pid, 'SIGKILL');
     expect(outlived).toBe(false);

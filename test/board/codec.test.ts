@@ -52,7 +52,7 @@ beforeAll(async () => {
     board.exited.then(({ code, talk }) => (code === 0 ? resolve() : reject(new Error(`exit code ${code}\n${talk}`))), reject);
   });
   last = lines.filter(isReport).at(-1)!;
-}, 180_000);
+});
 
 afterAll(() => rmSync(device, { recursive: true, force: true }));
 

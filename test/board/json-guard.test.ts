@@ -23,7 +23,7 @@ const fixture = useBoard('32-bit');
 let preload: string;
 beforeAll(async () => {
   preload = await preloadedAgent();
-}, 60_000);
+});
 
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;
 

@@ -28,7 +28,7 @@ const fixture = useBoard('32-bit');
 let preload: string;
 beforeAll(async () => {
   preload = await preloadedAgent();
-}, 60_000);
+});
 
 function expectedOf(twin: string): object {
   const { desired, reported } = JSON.parse(twin) as Record<'desired' | 'reported', Record<string, unknown>>;

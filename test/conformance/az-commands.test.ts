@@ -13,7 +13,7 @@ const clients: Client[] = [];
 
 beforeAll(async () => {
   hub = await startHub(['--device', 'dev1']);
-}, 60_000);
+});
 
 // One that stays would come back when the next one takes its place.
 afterEach(async () => {
@@ -102,7 +102,7 @@ test('twin update sets, removes and merges, and a connected device hears of it',
   expect((await hub.latchkey(['twin', 'update', '-d', 'dev1', '--set', 'tags.a=1', '-e', etag])).exitCode).toBe(0);
   const stale = await refused('twin', 'update', '-d', 'dev1', '--set', 'tags.a=2', '--etag', etag);
   expect([stale.exitCode, stale.stderr]).toEqual([1, expect.stringContaining('read it again, and give its etag now')]);
-  for (const endMs = Date.now() + 10_000; heard.length < 3 && Date.now() < endMs;) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const endMs = Date.now() + 100_000; heard.length < 3 && Date.now() < endMs;) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(heard.at(-1)).toMatchObject({ color: { g: 2 }, name: '7', interval: null, $version: 3 });
 });
 
@@ -180,4 +180,4 @@ test('the file that tells where the hub is belongs to its user alone, and is gon
   expect(statSync(join(other.folder, 'other-hub.test.json')).mode & 0o777).toBe(0o600);
   await other.stop();
   expect((await other.latchkey(['device', 'list'])).exitCode).toBe(3);
-}, 60_000);
+});

@@ -11,7 +11,8 @@ import { openLocalService, type LocalService } from './local-service.ts';
 
 /** The thermostat on the virtual board as the device, Microsoft's service SDK on the other side. */
 
-const LIMIT_MS = 30_000;
+/** A guard against a hang: a machine that does much else at the same time is no failure. */
+const LIMIT_MS = 100_000;
 
 /** What the thermostat reports. */
 interface Reported {
@@ -29,7 +30,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'latchkey-agent-service-'));
   rootFile = join(folder, 'root.pem');
   writeFileSync(rootFile, local.pki.root.certificatePem);
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const { abort } of running) abort.abort();
@@ -85,7 +86,7 @@ test('the thermostat reports, takes a desired property and acknowledges it, as a
   expect((await twinOf('therm-1') as Twin & { modelId?: string }).modelId).toBe('dtmi:com:example:Thermostat;1');
   const { exitCode } = await device.stop();
   expect(exitCode).toBe(130);
-}, 120_000);
+});
 
 test('its methods answer a service: the report, 400, 501, and a reboot after which it is back', async () => {
   const device = await startThermostat('therm-2');
@@ -104,7 +105,7 @@ test('its methods answer a service: the report, 400, 501, and a reboot after whi
   expect(again.payload.maxTemp).toBeGreaterThan(15);
   const { stdout } = await device.stop();
   expect(stdout).toContain('"event":"restarting"');
-}, 120_000);
+});
 
 test('a module has its own twin and methods', async () => {
   const device = await startThermostat('therm-3', 'sensor');
@@ -112,4 +113,4 @@ test('a module has its own twin and methods', async () => {
   const { result } = await local.clientOf('iothubowner').invokeDeviceMethod('therm-3', 'sensor', { methodName: 'getMaxMinReport', payload: '2020-01-01T00:00:00Z', responseTimeoutInSeconds: 10 });
   expect(result.status).toBe(200);
   expect((await device.stop()).exitCode).toBe(130);
-}, 120_000);
+});

@@ -179,6 +179,6 @@ conforms('only a policy with ServiceConnect opens the endpoints, and the refusal
 });
 
 async function waitUntil(holds: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
+  const deadlineMs = Date.now() + 100_000;
   while (!holds() && Date.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -10,7 +10,8 @@ import { startHub, type HubInProcess } from './hub-in-process.ts';
 
 /** The thermostat on both boards, at the hub as the command starts it; Microsoft's service SDK over REST and AMQP on the other side. */
 
-const LIMIT_MS = 30_000;
+/** A guard against a hang: a machine that does much else at the same time is no failure. */
+const LIMIT_MS = 100_000;
 const BITS = ['32', '64'] as const;
 
 let hub: HubInProcess;
@@ -31,7 +32,7 @@ beforeAll(async () => {
     runs.set(`therm-${bits}`, hub.latchkey(args, { env: { IOTHUB_DEVICE_CONNECTION_STRING: stdout.trim() }, interrupted: abort.signal }));
   }
   for (const deviceId of runs.keys()) await until(`${deviceId} is there`, async () => hub.events.some((event) => event.event === 'messageReceived' && event['deviceId'] === deviceId));
-}, 120_000);
+});
 
 afterAll(async () => {
   abort.abort();
@@ -67,7 +68,7 @@ test('the boards take cloud-to-device messages, text, empty and binary, and the 
   const records = await Promise.all(sent.map(({ messageId }) => feedback.of(messageId, AbortSignal.timeout(LIMIT_MS))));
   expect(records.map(({ deviceId, description }) => [deviceId, description])).toEqual(sent.map(({ deviceId }) => [deviceId, 'Success']));
   held += 1;
-}, 90_000);
+});
 
 test('telemetry of the boards comes with its id and content type to who reads the events', async () => {
   for (const deviceId of runs.keys()) {
@@ -77,7 +78,7 @@ test('telemetry of the boards comes with its id and content type to who reads th
     expect(event.properties.system).toMatchObject({ content_type: 'application/json', content_encoding: 'utf-8', message_id: expect.stringMatching(/-1$/) });
   }
   held += 1;
-}, 60_000);
+});
 
 test('an automatic configuration reaches the boards, they report it as done, and its metric counts them', async () => {
   await registry.addConfiguration({
@@ -91,7 +92,7 @@ test('an automatic configuration reaches the boards, they report it as done, and
   expect([systemMetrics.results['appliedCount'], metrics.results['done']]).toEqual([2, 2]);
   await registry.removeConfiguration('board-target');
   held += 1;
-}, 90_000);
+});
 
 test('bad input from the cloud ends neither the application nor the connection, and what is right works afterwards', async () => {
   const before = new Map([...runs.keys()].map((deviceId) => [deviceId, connectsOf(deviceId)]));
@@ -117,4 +118,4 @@ test('bad input from the cloud ends neither the application nor the connection, 
     expect([deviceId, connectsOf(deviceId)]).toEqual([deviceId, before.get(deviceId)]);
   }
   held += 1;
-}, 120_000);
+});

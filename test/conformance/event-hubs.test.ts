@@ -147,7 +147,7 @@ conforms('a policy without ServiceConnect reads nothing', async () => {
 
 /** Waits until so many links to partitions were opened. */
 async function linkOpened(hub: LocalAmqp, count: number): Promise<void> {
-  const deadlineMs = Date.now() + 30_000;
+  const deadlineMs = Date.now() + 100_000;
   const opened = (): number => hub.amqpEvents().filter((event) => event.event === 'amqpLinkOpened' && event.address.includes('/Partitions/')).length;
   while (opened() < count && Date.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -36,7 +36,7 @@ async function monitor(hub: LocalAmqp, options: Partial<MonitorOptions> = {}): P
   });
   monitors.push(opened);
   const until = async (holds: () => boolean): Promise<void> => {
-    const deadlineMs = Date.now() + 30_000;
+    const deadlineMs = Date.now() + 100_000;
     while (!holds() && Date.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 10));
   };
   return { events, ends, until, monitor: opened };

@@ -13,13 +13,13 @@ const INTERVAL_MS = 50;
 /** A device goes on until so many messages have come since the fault was over. */
 const MESSAGES_AFTER = 20;
 /** A guard against a hang, and so are all of these limits. */
-const LIMIT_MS = 50_000;
+const LIMIT_MS = 100_000;
 
 let hub: HubInProcess;
 
 beforeAll(async () => {
   hub = await startHub();
-}, 60_000);
+});
 
 afterAll(async () => {
   await hub.stop();
@@ -126,7 +126,7 @@ test('the agent and azure-iot-device go through every fault of a connection with
   const results = await Promise.allSettled(runs);
   expect(results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []))).toEqual([]);
   recordEvidence('fault-survivals', devices.length);
-}, 120_000);
+});
 
 test.each([
   ['stranger', /verify error:num=(?:19|20|21)\b/, 'ERR_TLS_UNTRUSTED_ISSUER'],
@@ -145,7 +145,7 @@ test.each([
   expect((await hub.latchkey(['faults', 'clear', fault.id])).exitCode).toBe(0);
   expect((await agent).exitCode).toBe(0);
   expect(countOf('connected', deviceId)).toBe(1);
-}, 90_000);
+});
 
 test("with the hub's clock ahead a good token is refused, and taken again when the fault is over", async () => {
   const connectionString = await makeDevice('clock');

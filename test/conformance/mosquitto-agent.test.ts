@@ -26,7 +26,7 @@ const DURATION_MS = 10_000;
 const MIN_RENEWALS = 2;
 const MIN_MESSAGES = 500;
 /** A guard against a hang. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 100_000;
 /** Somebody else may take a free port before mosquitto does. */
 const MAX_STARTS = 5;
 
@@ -90,7 +90,7 @@ test('the agent on the board renews its token at mosquitto over TLS: each messag
   expect(count(new RegExp(`Client ${DEVICE_ID} already connected, closing old connection`))).toBe(renewals);
   expect(count(/[Pp]rotocol error|[Ee]rror/)).toBe(0);
   recordEvidence('mosquitto-agent-messages', sent);
-}, 60_000);
+});
 
 /** @returns whether the ports were still free */
 async function startBroker(): Promise<boolean> {

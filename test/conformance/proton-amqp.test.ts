@@ -32,7 +32,7 @@ let passed = 0;
 beforeAll(() => {
   if (spawnSync(PYTHON, ['-c', 'import proton']).status !== 0) installPackages(['python3', 'python3-qpid-proton']);
   folder = mkdtempSync(join(tmpdir(), 'latchkey-proton-'));
-}, 120_000);
+});
 
 afterEach(async () => {
   await local.close();

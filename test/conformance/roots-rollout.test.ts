@@ -64,14 +64,14 @@ test('a roll-out reaches every device, wave by wave, and the devices to come', a
   service.hub.registry.add({ deviceId: 'late' });
   await until(() => offered.includes('late'));
   recordEvidence('roots-rollout', DEVICES);
-}, 60_000);
+});
 
 test('a roll-out with a target condition leaves the others alone', async () => {
   const { events } = await roll({ target: "tags.site = 'north'", waves: [100], waveMs: 1000 });
   expect(events[0]).toMatchObject({ event: 'planned', devices: DEVICES / 2 });
   await until(() => offered.length >= DEVICES / 2);
   expect(offered.every((id) => Number(id.slice(3)) % 2 === 0)).toBe(true);
-}, 60_000);
+});
 
 test('a roll-out in which too many fail stops, takes its configuration away and names them', async () => {
   for (let index = 0; index < DEVICES; index++) unlucky.add(`dev${index}`);
@@ -82,14 +82,14 @@ test('a roll-out in which too many fail stops, takes its configuration away and 
   if (last?.event === 'stopped') expect(last.failures.length).toBeGreaterThan(0);
   expect(offered.length).toBeLessThanOrEqual(5);
   await expect(service.registryOf('iothubowner').getConfiguration(configurationIdOf(VERSION))).rejects.toThrow();
-}, 60_000);
+});
 
 test('a roll-out whose first wave is silent stops before the second', async () => {
   for (let index = 0; index < DEVICES; index++) service.hub.twins.report({ deviceId: `dev${index}` }, { roots: null });
   const { isGood, events } = await roll({ version: VERSION + 5, offer: { other: { version: 7 } }, waves: [10, 100], waveMs: 300 });
   expect(isGood).toBe(false);
   expect(events.at(-1)).toMatchObject({ event: 'stopped', wave: 1, failures: [] });
-}, 60_000);
+});
 
 test('a roll-out goes on where it was interrupted', async () => {
   const registry = service.registryOf('iothubowner');
@@ -100,7 +100,7 @@ test('a roll-out goes on where it was interrupted', async () => {
   expect(offered.length).toBeLessThan(DEVICES);
   expect(await rollOut(plan, { ...tools, isInterrupted: () => false, onEvent: () => {} })).toBe(true);
   await until(() => offered.length === DEVICES);
-}, 60_000);
+});
 
 test('"roots rollout" finds the hub that runs, and ends with a table and what to do', async () => {
   const hub = await startHub(['--device', 'dev1', '--device', 'dev2']);
@@ -121,7 +121,7 @@ test('"roots rollout" finds the hub that runs, and ends with a table and what to
   } finally {
     await hub.stop();
   }
-}, 60_000);
+});
 
 test('the parts that a roll-out puts into desired properties are what devices read', () => {
   const bytes = readFileSync(projectPath('certs/microsoft-rsa-root-2017.der'));
@@ -132,7 +132,7 @@ test('the parts that a roll-out puts into desired properties are what devices re
 });
 
 async function until(holds: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 20_000;
+  const deadlineMs = performance.now() + 100_000;
   while (!holds()) {
     if (performance.now() > deadlineMs) throw new Error(`not in time: ${offered.length} offered`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -113,7 +113,7 @@ test('thousands of conversations gone wrong break nothing, leave nothing and say
   expect(noise.map((spy) => spy.mock.calls)).toEqual([[], [], [], []]);
   bench.service.close();
   recordEvidence('amqp-hostile-conversations', CASES);
-}, 120_000);
+});
 
 afterAll(async () => {
   jest.restoreAllMocks();

@@ -169,4 +169,4 @@ test(`${MUTATIONS} damaged requests get an answer that is HTTP, or none, and the
   expect(await curl('/', [], false)).toBe('200');
   expect(await curl(`/devices${VERSION}`, [])).toBe('200');
   cases += MUTATIONS;
-}, 60_000);
+});

@@ -139,4 +139,4 @@ test(`a hub that is killed ${KILLS} times at random moments has everything that 
   api.close();
   expect((statSync(state).mode & 0o777).toString(8)).toBe('600');
   recordEvidence('state-kills', KILLS);
-}, 120_000);
+});
