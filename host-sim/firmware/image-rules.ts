@@ -6,6 +6,7 @@ import { FLASH_SIZE_BYTES, NVS_EFUSE_BLOCK, PARTITION_TABLE_OFFSET, SIGNER_EFUSE
 import type { Chip } from './chips.ts';
 import { besideManifest, listOf, projectPathOf, readManifestTree, readProjectFile } from './manifest-tree.ts';
 import type { ManifestFile, ReadProjectFile } from './manifest-tree.ts';
+import { repeatedNames } from './repeated-names.ts';
 import { PARTITION, parsePartitionTable } from './partition-table.ts';
 import type { Partition } from './partition-table.ts';
 import { fragmentNames, mergeSdkconfig, parseSdkconfig } from './sdkconfig.ts';
@@ -20,7 +21,7 @@ export interface Finding {
 }
 
 export type RuleName =
-  | 'missing-file' | 'tcp-listener' | 'preload-typescript' | 'preload-unknown' | 'build-block-last' | 'native-stack' | 'creation'
+  | 'missing-file' | 'repeated-name' | 'sdk-declarations' | 'tcp-listener' | 'preload-typescript' | 'preload-unknown' | 'build-block-last' | 'native-stack' | 'creation'
   | 'sdkconfig-comment' | 'sdkconfig-value' | 'date-checks' | 'dynamic-buffers' | 'buffer-sizes' | 'efuse-block' | 'image-validation' | 'rollback' | 'watchdog'
   | 'nvs-encryption' | 'debug-output' | 'hardening'
   | 'partition-missing' | 'partition-overlap' | 'partition-size' | 'partition-alignment' | 'signer-reachable' | 'signer-plain';
@@ -31,6 +32,8 @@ const TLS_IN_BYTES = 16384;
 const TLS_OUT_BYTES = 4096;
 const TCP_MODULE = 'embedded:io/socket/tcp';
 const LISTENER_MODULE = 'embedded:io/socket/listener';
+/** Of `C_FLAGS` in the SDK's tools/mcconfig/make.esp32.mk; a manifest's `C_FLAGS` takes the place of all of it. */
+const SDK_FLAGS = ['$(C_COMMON_FLAGS)', '-Wno-implicit-function-declaration', '-std=gnu17'];
 const SECTOR_BYTES = 0x1000;
 const APP_ALIGNMENT_BYTES = 0x10000;
 /** The SDK's flash module opens partitions of this type by their label, and 0x40 with subtype 1. */
@@ -50,6 +53,13 @@ function checkManifests(chip: Chip, read: ReadProjectFile): Finding[] {
     tree = readManifestTree(chip.manifest, read);
   } catch (error) {
     return [{ rule: 'missing-file', file: chip.manifest, message: (error as Error).message }];
+  }
+  for (const { path } of tree) {
+    for (const name of repeatedNames(read(path) ?? '')) add('repeated-name', path, `"${name}" stands twice in one object: JSON keeps the last, and the first is lost without a word`);
+  }
+  const flags = tree.map(({ manifest }) => manifest.build?.C_FLAGS).find((value) => value !== undefined);
+  if (flags !== undefined && !SDK_FLAGS.every((flag) => flags.split(' ').includes(flag))) {
+    add('sdk-declarations', tree[0]!.path, `C_FLAGS replaces the SDK's own and is to keep ${SDK_FLAGS.join(' ')}: files of the SDK call functions that they do not declare, and do not compile otherwise`);
   }
   const specifiers = new Set(tree.flatMap(({ manifest }) => Object.keys(manifest.modules ?? {})));
   for (const { path, manifest } of tree) {

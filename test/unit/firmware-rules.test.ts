@@ -51,6 +51,9 @@ const CASES: readonly (readonly [string, RuleName, SdkconfigOptions, string, (te
   ['the partition table is not there', 'missing-file', options('esp32c3'), 'manifests/esp32c3/build.json', replace('partitions.csv', 'partition.csv')],
   ["another chip's partition table is taken", 'missing-file', options('esp32c3'), 'manifests/esp32c3/build.json', replace('partitions.csv', 'partitions-esp32.csv')],
   ['an sdkconfig fragment is gone', 'missing-file', options('esp32c3', 'release'), HMAC, gone],
+  ['a module is named twice', 'repeated-name', options('esp32c3'), COMMON, replace(/( +"latchkey\/verify": .*\n)/, '$1$1')],
+  ["the SDK's files may not call what they do not declare", 'sdk-declarations', options('esp32c3'), COMMON, replace('-Wno-implicit-function-declaration', '-Werror=implicit-function-declaration')],
+  ["the SDK's own flags are left out", 'sdk-declarations', options('esp32c3'), COMMON, replace('$(C_COMMON_FLAGS) ', '')],
   ['TCP is there without the listener of the same C file', 'tcp-listener', options('esp32c3'), COMMON, replace(/ +"embedded:io\/socket\/listener": .*\n/, '')],
   ['TypeScript is preloaded by a wildcard', 'preload-typescript', options('esp32c3'), COMMON, replace('"latchkey/firmware",\n    "latchkey/tls"', '"latchkey/*"')],
   ['a module that is not there is preloaded', 'preload-unknown', options('esp32c3'), COMMON, replace('"preload": [\n    "latchkey/firmware"', '"preload": [\n    "latchkey/firmwear"')],
@@ -111,7 +114,7 @@ describe('refused when', () => {
   test('every rule has a case', () => {
     const seen = new Set(CASES.map(([, rule]) => rule));
     const all: Record<RuleName, true> = {
-      'missing-file': true, 'tcp-listener': true, 'preload-typescript': true, 'preload-unknown': true, 'build-block-last': true, 'native-stack': true, creation: true,
+      'missing-file': true, 'repeated-name': true, 'sdk-declarations': true, 'tcp-listener': true, 'preload-typescript': true, 'preload-unknown': true, 'build-block-last': true, 'native-stack': true, creation: true,
       'sdkconfig-comment': true, 'sdkconfig-value': true, 'date-checks': true, 'dynamic-buffers': true, 'buffer-sizes': true, 'efuse-block': true,
       'image-validation': true, rollback: true, watchdog: true, 'nvs-encryption': true, 'debug-output': true, hardening: true, 'partition-missing': true,
       'partition-overlap': true, 'partition-size': true, 'partition-alignment': true, 'signer-reachable': true, 'signer-plain': true,
