@@ -1,4 +1,6 @@
+import { relative } from 'node:path';
 import { Option, type Command } from 'commander';
+import { runningHubs, type HubPlace } from '../service/hub-place.ts';
 import type { DeviceRunOptions } from '../simulation/device-run.ts';
 import { toJsonLine, type SimulationEvent } from '../simulation/events.ts';
 import { APP_NAMES, type AppName } from '../simulation/options.ts';
@@ -6,6 +8,7 @@ import { makeStyle, printJson, printLine, sayLine, type CliContext } from '../te
 import { EXIT, EXIT_OF_ENDING } from '../terminal/cli-error.ts';
 import { maskConnectionString, requireDevice, type DeviceConnectionString } from '../terminal/connection-string.ts';
 import { readConnectionString } from '../terminal/connection-string-source.ts';
+import { nearestWord } from '../terminal/did-you-mean.ts';
 import { durationMs, durationOption, hostAndPort, repeated, wholeNumber, wholeSeconds, type HostAndPort } from '../terminal/option-values.ts';
 import { readRoots } from '../terminal/root-files.ts';
 import { SimulationRenderer } from '../terminal/simulation-renderer.ts';
@@ -44,7 +47,9 @@ const EXAMPLES = `Examples:
   export ${ENVIRONMENT_NAME}='HostName=…;DeviceId=…;SharedAccessKey=…'
   npm run latchkey -- device                                    against Azure IoT Hub
   npm run latchkey -- device --connection-string-file dev1.txt --duration 5m
-  npm run latchkey -- device --root root.pem                    a local hub, by GatewayHostName in the connection string
+  npm run latchkey -- device --root root.pem                    another hub, by GatewayHostName in the connection string
+  npm run --silent latchkey -- device show -d dev1 --connection-string --show-secrets | npm run latchkey -- device
+                                                                the hub that runs here
   npm run latchkey -- device --roots-bundle 1.json --keep dev1  takes new roots that the keys of 1.json sign, and keeps them
 `;
 
@@ -52,12 +57,12 @@ const EXAMPLES = `Examples:
 export function addDeviceRunCommand(device: Command, context: CliContext): void {
   device
     .command('run', { isDefault: true })
-    .description(`Runs a virtual device against any hub. The connection string comes from --connection-string, ${ENVIRONMENT_NAME}, --connection-string-file or stdin.`)
+    .description(`Runs a virtual device against any hub. The connection string comes from --connection-string, --connection-string-file, ${ENVIRONMENT_NAME} or stdin.`)
     .addHelpText('before', EXAMPLES)
     .option('--connection-string <text>', 'the device\'s connection string, "-" for stdin (a text on the command line is seen by everybody on this machine)')
     .option('--connection-string-file <file>', 'a file that holds it')
     .option('--hub-address <host[:port]>', 'connect there instead, for the same name in TLS and token', hostAndPort(MQTT_TLS_PORT))
-    .option('--root <file>', 'trust the certificates in this file (PEM or DER) and no others; may be repeated (default: the public roots of Azure)', repeated((text) => text))
+    .option('--root <file>', 'trust the certificates in this file (PEM or DER) and no others; may be repeated (default: that of the "latchkey hub" which runs here, where it is meant, else the public roots of Azure)', repeated((text) => text))
     .option('--roots-bundle <file>', 'trust the roots of this bundle, and take later ones that its keys have signed (latchkey roots create)')
     .option('--recovery-host <host[:port]>', 'with --roots-bundle: where the device asks for the next bundle, by plain HTTP, when it can no longer verify its hub; may be repeated', repeated(hostAndPort(HTTP_PORT)))
     .addOption(durationOption('--token-ttl <time>', 'life of a token, 5s to 365d', wholeSeconds(5, 365 * 86_400), '1h'))
@@ -72,10 +77,12 @@ export function addDeviceRunCommand(device: Command, context: CliContext): void 
     .option('--pipeline', 'send messages behind the CONNECT of a renewal without waiting for its answer')
     .option('--keep <folder>', "keep the device's files there: settings, flash, key")
     .option('--json', 'one JSON object a line on stdout')
+    .allowExcessArguments()
     .action((flags: DeviceFlags, command: Command) => runDevice(flags, command, context));
 }
 
 async function runDevice(flags: DeviceFlags, command: Command, context: CliContext): Promise<void> {
+  refuseWords(command);
   refuseContradictions(flags, command);
   const { connection, source } = await readConnectionString(context, {
     flag: flags.connectionString,
@@ -83,15 +90,24 @@ async function runDevice(flags: DeviceFlags, command: Command, context: CliConte
     environmentName: ENVIRONMENT_NAME,
   });
   const device = requireDevice(connection, source);
-  const options = toOptions(flags, device, await trustOf(flags));
+  const local = localHubOf(flags, device, context);
+  const options = toOptions(flags, device, await trustOf(flags, local));
   sayLine(context, `latchkey: ${maskConnectionString(device)} (from ${source})`);
+  if (local !== undefined) sayLine(context, `latchkey: trusting the root of the hub that runs here, ${relative('.', local.rootFile)}`);
   const { runSingleDevice } = await import('../simulation/device-run.ts');
   const ending = await runSingleDevice(options, {
-    onEvent: view(flags.json === true, context),
+    onEvent: withRootAdvice(view(flags.json === true, context), context),
     onProgress: (text) => sayLine(context, `latchkey: ${text} …`),
     interrupted: context.interrupted,
   });
   context.exitCode = EXIT_OF_ENDING[ending];
+}
+
+/** `run` is what `device` does by itself, so that a mistyped command of `device` arrives here. */
+function refuseWords({ args: [word], parent: device }: Command): void {
+  if (word === undefined || device === null) return;
+  const near = nearestWord(word, device.commands.map((each) => each.name()));
+  device.error(`error: unknown command '${word}'${near === undefined ? '' : `\n(Did you mean ${near}?)`}`, { exitCode: EXIT.usage });
 }
 
 function refuseContradictions({ root, rootsBundle, recoveryHost }: DeviceFlags, command: Command): void {
@@ -100,9 +116,16 @@ function refuseContradictions({ root, rootsBundle, recoveryHost }: DeviceFlags, 
   if (recoveryHost !== undefined && rootsBundle === undefined) refuse('--recovery-host goes with --roots-bundle');
 }
 
+/** The hub of this machine that is meant, where no root is named: its name in the connection string, and a way there that is not Azure's. */
+function localHubOf({ root, rootsBundle, hubAddress }: DeviceFlags, device: DeviceConnectionString, context: CliContext): HubPlace | undefined {
+  if (root !== undefined || rootsBundle !== undefined) return undefined;
+  if (device.GatewayHostName === undefined && hubAddress === undefined) return undefined;
+  return runningHubs(context.env).find(({ hubName }) => hubName.toLowerCase() === device.HostName.toLowerCase());
+}
+
 /** The roots to begin with, and how others come. */
-async function trustOf({ root, rootsBundle, recoveryHost }: DeviceFlags): Promise<Pick<DeviceRunOptions, 'roots' | 'updates'>> {
-  if (rootsBundle === undefined) return { roots: readRoots(root), updates: undefined };
+async function trustOf({ root, rootsBundle, recoveryHost }: DeviceFlags, local: HubPlace | undefined): Promise<Pick<DeviceRunOptions, 'roots' | 'updates'>> {
+  if (rootsBundle === undefined) return { roots: readRoots(local === undefined ? root : [local.rootFile]), updates: undefined };
   const { readFirstSet } = await import('../roots/first-set.ts');
   return readFirstSet(rootsBundle, recoveryHost?.map(formatHostAndPort));
 }
@@ -117,6 +140,17 @@ function view(isJson: boolean, context: CliContext): (event: SimulationEvent) =>
     }
     const line = renderer.render(event);
     if (line !== undefined) printLine(context, line);
+  };
+}
+
+/** Says once what to do about a hub whose root is not trusted. */
+function withRootAdvice(show: (event: SimulationEvent) => void, context: CliContext): (event: SimulationEvent) => void {
+  let isSaid = false;
+  return (event) => {
+    show(event);
+    if (isSaid || event.source !== 'device' || event.body.event !== 'open-failed' || !('code' in event.body) || event.body.code !== 'ERR_TLS_UNTRUSTED_ISSUER') return;
+    isSaid = true;
+    sayLine(context, 'latchkey: --root FILE names the root to trust; "latchkey hub" and "latchkey sim" show theirs at the start');
   };
 }
 

@@ -10,7 +10,7 @@ const EXAMPLES = `Examples:
   npm run latchkey -- device                                    runs a virtual device; "device run --help" has its options
   npm run latchkey -- device create -d dev2                     registers a device, at the hub that runs here or in Azure
   npm run latchkey -- device show -d dev2 --connection-string   what the device connects with
-  npm run latchkey -- device list --json | jq -r .deviceId
+  npm run --silent latchkey -- device list --json | jq -r .deviceId
 `;
 
 /** `latchkey device`: the firmware as a device, and the registry in the words of `az iot hub device-identity`. */

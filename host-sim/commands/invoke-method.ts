@@ -18,7 +18,7 @@ interface MethodFlags extends IdentityFlags {
 
 const EXAMPLES = `Examples:
   npm run latchkey -- invoke-method -d dev1 --mn reboot --mp 5
-  npm run latchkey -- invoke-method -d dev1 --mn getMaxMinReport --mp '"2026-01-01T00:00:00Z"' --json | jq .payload.maxTemp
+  npm run --silent latchkey -- invoke-method -d dev1 --mn getMaxMinReport --mp '"2026-01-01T00:00:00Z"' --json | jq .payload.maxTemp
 `;
 
 /** `latchkey invoke-method`, in the words of `az iot hub invoke-device-method`. */

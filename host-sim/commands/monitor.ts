@@ -26,7 +26,7 @@ interface MonitorFlags extends ServiceFlags {
 const EXAMPLES = `Examples:
   npm run latchkey -- monitor                     what all devices send, from now on
   npm run latchkey -- monitor -d dev1 -p all
-  npm run latchkey -- monitor --json --et 0 --mc 10 | jq .event.payload
+  npm run --silent latchkey -- monitor --json --et 0 --mc 10 | jq .event.payload
 `;
 
 /** `latchkey monitor`, in the words of `az iot hub monitor-events`. */

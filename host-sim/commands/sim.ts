@@ -3,28 +3,22 @@ import { toJsonLine, type SimulationEvent, type SummaryEvent } from '../simulati
 import { APP_NAMES, SCENARIO_NAMES, type AppName, type ScenarioName, type SimulationOptions } from '../simulation/options.ts';
 import type { SimulationResult } from '../simulation/simulation.ts';
 import { isTerminal, makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
-import { CliError, EXIT_OF_ENDING, EXIT, type ExitCode } from '../terminal/cli-error.ts';
+import { EXIT_OF_ENDING, EXIT, type ExitCode } from '../terminal/cli-error.ts';
 import { dateMs, durationMs, durationOption, port, wholeNumber, wholeSeconds } from '../terminal/option-values.ts';
 import { formatBanner, formatSummary } from '../terminal/simulation-banner.ts';
 import { SimulationRenderer } from '../terminal/simulation-renderer.ts';
+import { MIN_TOKEN_LIFE_SECONDS, refuseImpossible, scenarioDefaults } from './sim-scenario.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
-const DEFAULT_INTERVAL_MS = 1000;
 const MAX_RUN_MS = 9 * 365 * DAY_MS;
 const MAX_TOKEN_LIFE_SECONDS = 365 * 86_400;
-const MIN_TOKEN_LIFE_SECONDS = 5;
 /** Processes on one machine; while all renew, each has two of the connections that the hub takes (limits.ts). */
 const MAX_DEVICES = 500;
-
-/** Of root-migration, when nothing else is said: tokens of a minute are renewed several times before and after the move. */
-const MIGRATION_MS = 16 * 60_000;
-const MIGRATION_INTERVAL_MS = 5000;
-const MIGRATION_DEVICES = 100;
 
 /** What commander makes of the command line. */
 interface SimFlags {
   readonly duration?: number;
-  readonly tokenTtl: number;
+  readonly tokenTtl?: number;
   readonly grace: number;
   readonly telemetryInterval?: number;
   readonly devices?: number;
@@ -62,7 +56,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .description('Runs a hub and virtual devices: the firmware on the XS engine, over TLS and MQTT, renewing its tokens.')
     .addHelpText('before', EXAMPLES)
     .option('--duration <time>', 'how long the devices send; the run ends when all is acknowledged (default: until Ctrl-C)', durationMs(1000, MAX_RUN_MS))
-    .addOption(durationOption('--token-ttl <time>', 'life of a token, 5s to 365d', wholeSeconds(MIN_TOKEN_LIFE_SECONDS, MAX_TOKEN_LIFE_SECONDS), '60s'))
+    .option('--token-ttl <time>', 'life of a token, 5s to 365d (default: 60s; key-rotation: a sixth of the run, 60s at most)', wholeSeconds(MIN_TOKEN_LIFE_SECONDS, MAX_TOKEN_LIFE_SECONDS))
     .addOption(durationOption('--grace <time>', 'how long the hub keeps a connection after its token has ended', durationMs(0, DAY_MS), '5m'))
     .option('--telemetry-interval <time>', 'time between two messages of a device (default: 1s; root-migration: 5s)', durationMs(1, DAY_MS))
     .option('--devices <n>', 'how many devices (default: 1; root-migration: 100)', wholeNumber(1, MAX_DEVICES))
@@ -84,9 +78,7 @@ export function addSimCommand(program: Command, context: CliContext): void {
 
 async function runSim(flags: SimFlags, context: CliContext): Promise<void> {
   const options = toOptions(flags);
-  if (options.noUpdates && options.scenario !== 'root-migration') {
-    throw new CliError('ERR_SCENARIO', EXIT.usage, '--no-updates belongs to the scenario root-migration', 'add --scenario root-migration, or leave it out');
-  }
+  refuseImpossible(options);
   const { simulate } = await import('../simulation/simulation.ts');
   const view = flags.json === true ? jsonView(context) : linesView(context, options);
   const result = await simulate(options, {
@@ -137,18 +129,18 @@ function exitCodeFor({ ending, summary }: SimulationResult): ExitCode {
 const isClean = ({ sent, acked, lost, stranded = 0 }: SummaryEvent): boolean => lost === 0 && acked === sent && stranded === 0;
 
 function toOptions(flags: SimFlags): SimulationOptions {
-  const isMigration = flags.scenario === 'root-migration';
+  const defaults = scenarioDefaults(flags.scenario, flags.duration);
   return {
-    durationMs: flags.duration ?? (isMigration ? MIGRATION_MS : undefined),
-    tokenLifeSeconds: flags.tokenTtl,
+    durationMs: flags.duration ?? defaults.durationMs,
+    tokenLifeSeconds: flags.tokenTtl ?? defaults.tokenLifeSeconds,
     graceMs: flags.grace,
-    telemetryIntervalMs: flags.telemetryInterval ?? (isMigration ? MIGRATION_INTERVAL_MS : DEFAULT_INTERVAL_MS),
-    deviceCount: flags.devices ?? (isMigration ? MIGRATION_DEVICES : 1),
+    telemetryIntervalMs: flags.telemetryInterval ?? defaults.telemetryIntervalMs,
+    deviceCount: flags.devices ?? defaults.deviceCount,
     port: flags.port,
     delayMs: flags.delay,
     seed: flags.seed,
     // A hub that moves and devices without a network: both are of virtual time.
-    isVirtual: flags.virtualTime === true || isMigration,
+    isVirtual: flags.virtualTime === true || flags.scenario === 'root-migration',
     bits: flags.bits === '32' ? 32 : 64,
     keepFolder: flags.keep,
     cutCount: flags.cuts,

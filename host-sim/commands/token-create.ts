@@ -15,8 +15,8 @@ const MAX_LIFE_SECONDS = 365 * 86_400;
 
 const EXAMPLES = `Examples:
   export ${ENVIRONMENT_NAME}='HostName=…;DeviceId=…;SharedAccessKey=…'
-  npm run latchkey -- token create --ttl 1h
-  npm run latchkey -- token create --ttl 24h --connection-string - < policy.txt --resource myhub.azure-devices.net/devices/dev1
+  npm run --silent latchkey -- token create --ttl 1h
+  npm run --silent latchkey -- token create --ttl 24h --connection-string - < policy.txt --resource myhub.azure-devices.net/devices/dev1
 `;
 
 interface CreateFlags {
@@ -29,7 +29,7 @@ interface CreateFlags {
 export function addTokenCreateCommand(token: Command, context: CliContext): void {
   token
     .command('create')
-    .description(`Makes a token; it alone goes to stdout. The connection string comes from --connection-string, ${ENVIRONMENT_NAME}, --connection-string-file or stdin.`)
+    .description(`Makes a token; it alone goes to stdout. The connection string comes from --connection-string, --connection-string-file, ${ENVIRONMENT_NAME} or stdin.`)
     .addHelpText('before', EXAMPLES)
     .option('--connection-string <text>', "a device's, module's or policy's connection string, \"-\" for stdin (a text on the command line is seen by everybody on this machine)")
     .option('--connection-string-file <file>', 'a file that holds it')

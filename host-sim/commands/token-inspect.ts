@@ -16,7 +16,7 @@ const SHOWN_CHARACTERS = 4;
 
 const EXAMPLES = `Examples:
   npm run latchkey -- token inspect < token.txt
-  npm run latchkey -- token create | npm run --silent latchkey -- token inspect --json
+  npm run --silent latchkey -- token create | npm run --silent latchkey -- token inspect --json
 `;
 
 export function addTokenInspectCommand(token: Command, context: CliContext): void {

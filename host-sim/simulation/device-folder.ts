@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeKeyFile } from '../board/key-file.ts';
+import { makeFolder } from '../board/make-folder.ts';
 import { writeSettings } from '../board/settings.ts';
 import type { AppName } from './options.ts';
 
@@ -72,7 +72,7 @@ export type DeviceCredential =
 
 /** Makes the folder of a device: settings and key file; a flash that is there stays. @throws KeyFileError */
 export function writeDeviceFolder(folder: string, setup: DeviceSetup): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const { credential } = setup;
   if (credential.type === 'key') writeKeyFile(join(folder, 'keys.bin'), keysOf(credential).map((keyBase64, index) => ({ slot: KEY_SLOT + index, keyBase64, prefixes: [resourceOf(setup)] })));
   writeSettings(join(folder, 'settings.kv'), { [SETTINGS_DOMAIN]: deviceSettings(setup) });

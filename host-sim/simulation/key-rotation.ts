@@ -1,7 +1,8 @@
 import { generateKeyPair, type KeyPair } from '../hub/access/symmetric-key.ts';
 import type { HubEvent } from '../hub/events.ts';
 import type { Hub } from '../hub/hub.ts';
-import { DEFAULT_RUN_MS, type Plan } from './scenarios.ts';
+import { DEFAULT_RUN_MS } from './options.ts';
+import type { Plan } from './scenarios.ts';
 
 /** Parts of the run at which things happen: between two of them every device renews its token at least once, if tokens live a sixth of the run. */
 const AT = { primaryReplaced: 0.2, secondaryReplaced: 0.5, counted: 0.9 } as const;

@@ -35,6 +35,12 @@ export const SCENARIO_NAMES = ['wrong-key', 'disabled', 'hub-clock', 'key-rotati
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
+/** What a scenario plans by in a run without an end. */
+export const DEFAULT_RUN_MS = 120_000;
+
+/** Of root-migration: one that takes the bundle, one that is away, one that is sent a wrong one. */
+export const MIN_MIGRATION_DEVICES = 3;
+
 /** The sample applications (firmware/app/samples/choose-app.ts). */
 export const APP_NAMES = ['load', 'thermostat'] as const;
 

@@ -16,8 +16,6 @@ const MISTAKE_PLACE: Place = { address: '192.0.2.10', port: 80 };
 const CONFIGURATION_ID = 'roots-2';
 const MISTAKE_ID = 'roots-2-mistake';
 const NEXT_ID = 'roots-3';
-/** One that takes the bundle, one that is away, one that is sent a wrong one. */
-export const MIN_MIGRATION_DEVICES = 3;
 
 export interface MigrationDevice {
   readonly deviceId: string;
@@ -30,7 +28,7 @@ export interface MigrationTarget {
   readonly side: HubSide;
   readonly site: VirtualSite;
   readonly owner: MigrationOwner;
-  /** At least MIN_MIGRATION_DEVICES. */
+  /** At least MIN_MIGRATION_DEVICES (options.ts). */
   readonly devices: readonly MigrationDevice[];
   /** The control: nobody offers or serves a bundle. */
   readonly noUpdates: boolean;

@@ -5,13 +5,11 @@ import type { Clock } from '../time/clock.ts';
 import type { Link } from '../time/link.ts';
 import type { Random } from '../time/seeded-random.ts';
 import type { Tell } from './events.ts';
-import type { ScenarioName } from './options.ts';
+import { DEFAULT_RUN_MS, type ScenarioName } from './options.ts';
 
 /** A scenario begins and ends at these parts of the run. */
 const BEGINS_AT = 0.25;
 const ENDS_AT = 0.6;
-/** Of a run without an end. */
-export const DEFAULT_RUN_MS = 120_000;
 /** How far the hub's clock goes wrong beyond the life of a token: new tokens seem to have ended, open connections live on by grace. */
 const HUB_CLOCK_OFF_MS = 60_000;
 /** A cut that finds nothing to break waits for a connection, and then so long at most. */
@@ -41,8 +39,8 @@ export type PlannedScenario = Exclude<ScenarioName, 'key-rotation' | 'root-migra
 export interface Scenario {
   readonly text: string;
   begin(): void;
-  /** @returns what is told of its end, where that is more than `text` */
-  end(): string | void;
+  /** @returns what is told of its end */
+  end(): string;
 }
 
 function scenarioOf(name: PlannedScenario, { hub, deviceIds, tokenLifeSeconds }: ScenarioTarget): Scenario {
@@ -54,6 +52,7 @@ function scenarioOf(name: PlannedScenario, { hub, deviceIds, tokenLifeSeconds }:
         begin: () => deviceIds.forEach((deviceId) => hub.registry.setKeys({ deviceId }, generateKeyPair())),
         end: () => {
           for (const [deviceId, keys] of right) if (keys !== undefined) hub.registry.setKeys({ deviceId }, keys);
+          return 'the hub knows the keys of the devices again';
         },
       };
     }
@@ -61,13 +60,19 @@ function scenarioOf(name: PlannedScenario, { hub, deviceIds, tokenLifeSeconds }:
       return {
         text: 'the devices are disabled',
         begin: () => deviceIds.forEach((deviceId) => hub.registry.setEnabled(deviceId, false)),
-        end: () => deviceIds.forEach((deviceId) => hub.registry.setEnabled(deviceId, true)),
+        end: () => {
+          for (const deviceId of deviceIds) hub.registry.setEnabled(deviceId, true);
+          return 'the devices are enabled again';
+        },
       };
     case 'hub-clock':
       return {
         text: "the hub's clock is ahead by more than a token lives",
         begin: () => hub.setClockOffset(tokenLifeSeconds * 1000 + HUB_CLOCK_OFF_MS),
-        end: () => hub.setClockOffset(0),
+        end: () => {
+          hub.setClockOffset(0);
+          return "the hub's clock is right again";
+        },
       };
     case 'configuration':
       return planConfiguration(hub.configurations);
@@ -83,7 +88,7 @@ export function planScenario(name: PlannedScenario, target: ScenarioTarget, plan
     scenario.begin();
   });
   const cancelEnd = clock.setTimer(ENDS_AT * durationMs, () => {
-    const text = scenario.end() ?? scenario.text;
+    const text = scenario.end();
     tell({ source: 'scenario', body: { event: 'ended', name, text } });
   });
   return () => {

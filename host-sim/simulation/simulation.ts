@@ -14,13 +14,13 @@ import { buildFirmwareForBoard } from './firmware.ts';
 import { GUEST_DEVICE_ID } from './guest.ts';
 import { createHubSide, HUB_NAME, SERVER_NAMES, type HubSide, type Place } from './hub-side.ts';
 import { openLocalPki, type LocalPki } from './local-pki.ts';
-import type { SimulationOptions } from './options.ts';
+import { DEFAULT_RUN_MS, MIN_MIGRATION_DEVICES, type SimulationOptions } from './options.ts';
 import type { DevicePlan, RunEnding } from './run.ts';
 import { RunControl } from './run-control.ts';
 import { planKeyRotation, slotsOf, type RotationKeys } from './key-rotation.ts';
 import { openMigrationOwner, type MigrationOwner } from './migration-owner.ts';
-import { MIN_MIGRATION_DEVICES, RootMigration } from './root-migration.ts';
-import { DEFAULT_RUN_MS, planCuts, planScenario, type Plan } from './scenarios.ts';
+import { RootMigration } from './root-migration.ts';
+import { planCuts, planScenario, type Plan } from './scenarios.ts';
 import { chooseClock, openWorld, type World } from './world.ts';
 
 /** Of virtual runs without a seed: they repeat all the same. */
@@ -159,7 +159,7 @@ interface MigrationPlanning {
 function planMigration({ noUpdates, deviceCount }: SimulationOptions, { owner, side, world, devices, plan }: MigrationPlanning): RootMigration {
   const { site } = world;
   if (site === undefined || deviceCount < MIN_MIGRATION_DEVICES) {
-    throw new CliError('ERR_SCENARIO', EXIT.usage, `root-migration runs in virtual time, with ${MIN_MIGRATION_DEVICES} devices at least`, 'give --virtual-time and --devices 100');
+    throw new CliError('ERR_SCENARIO', EXIT.usage, `root-migration runs in virtual time, with ${MIN_MIGRATION_DEVICES} devices at least`, 'give 3 devices or more, and virtual time');
   }
   const members = devices.map(({ record, cable = new Cable() }) => ({ deviceId: record.deviceId, cable, sentCount: () => record.counts.sent }));
   return new RootMigration({ side, site, owner, noUpdates, devices: members }, { ...plan, durationMs: plan.durationMs ?? DEFAULT_RUN_MS });

@@ -1,3 +1,5 @@
+import { explainSystemError, isSystemError, type SystemError } from './system-error.ts';
+
 /** What the process says to the shell. */
 export const EXIT = {
   ok: 0,
@@ -75,12 +77,21 @@ function isExplained(error: unknown): error is ExplainedError {
 /** The exit code for what a command threw. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exitCode;
-  if (!isExplained(error)) return EXIT.failed;
+  if (!isExplained(error)) return isSystemError(error) ? exitCodeOfSystemError(error) : EXIT.failed;
   return UNREACHABLE_CODES.has(error.code) ? EXIT.unreachable : EXIT.configuration;
 }
+
+/** Calls that want a port or a peer; all others are about files. */
+const NETWORK_CALLS = new Set(['bind', 'connect', 'getaddrinfo', 'listen']);
+
+const exitCodeOfSystemError = ({ syscall }: SystemError): ExitCode => (NETWORK_CALLS.has(syscall) ? EXIT.unreachable : EXIT.configuration);
 
 /** What the user reads: the message, and the remedy on a line of its own. A stack only where the fault is ours. */
 export function describeError(error: unknown): string {
   if (isExplained(error)) return `error: ${error.message} (${error.code})\n  ${error.remedy}`;
+  if (isSystemError(error)) {
+    const { message, remedy } = explainSystemError(error);
+    return `error: ${message} (${error.code})\n  ${remedy}`;
+  }
   return `error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }

@@ -21,14 +21,14 @@ export interface FoundConnectionString {
   readonly source: string;
 }
 
-/** Flag, then environment, then file, then stdin where it is no terminal. @throws ERR_CONNECTION_STRING, ERR_FILE */
+/** The text of the flag, then the file, then environment, then stdin where it is no terminal: what was typed comes before what was set once. @throws ERR_CONNECTION_STRING, ERR_FILE */
 export async function readConnectionString(context: CliContext, places: ConnectionStringPlaces): Promise<FoundConnectionString> {
   const { flag, file, environmentName } = places;
   const fromEnvironment = context.env[environmentName];
   if (flag !== undefined && flag !== '-') return found(flag, '--connection-string');
   if (flag === '-') return found(await readStdin(context), 'stdin');
-  if (fromEnvironment !== undefined && fromEnvironment !== '') return found(fromEnvironment, environmentName);
   if (file !== undefined) return found(await readTextFile(file), file);
+  if (fromEnvironment !== undefined && fromEnvironment !== '') return found(fromEnvironment, environmentName);
   if (context.stdin.isTTY !== true) return found(await readStdin(context), 'stdin');
   throw new CliError(
     'ERR_CONNECTION_STRING',

@@ -74,6 +74,7 @@ function attempt<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw new InvalidArgumentError(`${error instanceof Error ? error.message : String(error)}.`);
+    const text = error instanceof Error ? error.message : String(error);
+    throw new InvalidArgumentError(text.endsWith('?') ? text : `${text}.`);
   }
 }

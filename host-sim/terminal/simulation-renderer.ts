@@ -5,6 +5,7 @@ import type { Style } from './cli-context.ts';
 import { describeCloudEvent } from './cloud-text.ts';
 import { formatDuration } from './duration.ts';
 import { FLEET_DEVICES, FleetLines } from './fleet-lines.ts';
+import { describeOpenFailure } from './open-failure-text.ts';
 import { describeRootsEvent } from './roots-text.ts';
 
 /** Lines about telemetry come at most this often, in real and in virtual time. */
@@ -92,7 +93,7 @@ export class SimulationRenderer {
       case 'clock-wrong':
         return yellow(`the clock was wrong by ${milliseconds(fields['offMs'])}`);
       case 'open-failed':
-        return yellow(`no connection: ${fields['code']}, next try in ${milliseconds(fields['retryMs'])}`);
+        return yellow(`no connection: ${describeOpenFailure(String(fields['code']))}, next try in ${milliseconds(fields['retryMs'])}`);
       case 'disconnected':
         return fields['code'] === 'STOPPED' ? 'disconnected' : yellow(`connection lost: ${fields['code']}`);
       case 'telemetry':

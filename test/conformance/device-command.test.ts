@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SharedAccessSignature } from 'azure-iot-device';
+import { announceHub, HUBS_FOLDER_VARIABLE } from '../../host-sim/service/hub-place.ts';
 import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import { runCommandLine, type CliRun } from '../fakes/cli-run.ts';
 import { HUB_NAME, openLocalHub, type LocalHub } from './local-hub.ts';
@@ -71,13 +72,26 @@ async function runUntil(text: string, args: readonly string[], connectionString:
 
 test('a hub whose root is not among the public ones is not talked to', async () => {
   const key = keyOf('by-strangers');
-  const { exitCode } = await runUntil('no connection: ERR_TLS_UNTRUSTED_ISSUER', [], `HostName=${HUB_NAME};DeviceId=by-strangers;SharedAccessKey=${key};GatewayHostName=localhost:${local.port}`);
+  const { exitCode, stdout, stderr } = await runUntil('(ERR_TLS_UNTRUSTED_ISSUER), next try', [], `HostName=${HUB_NAME};DeviceId=by-strangers;SharedAccessKey=${key};GatewayHostName=localhost:${local.port}`);
   expect([exitCode, messagesOf('by-strangers')]).toEqual([130, 0]);
+  expect(stdout).toContain("no connection: the hub's certificate leads to none of the trusted roots (ERR_TLS_UNTRUSTED_ISSUER)");
+  expect(stderr.match(/--root FILE names the root to trust/g)).toHaveLength(1);
+});
+
+test('the root of a hub that runs here is found by itself, for a connection string that leads to it', async () => {
+  const connectionString = `HostName=${HUB_NAME};DeviceId=by-place;SharedAccessKey=${keyOf('by-place')};GatewayHostName=localhost:${local.port}`;
+  const env = { [HUBS_FOLDER_VARIABLE]: join(folder, 'hubs'), IOTHUB_DEVICE_CONNECTION_STRING: connectionString };
+  const ports = { mqttPort: local.port, httpsPort: 1, amqpPort: 1, adminPort: 1 };
+  const retract = announceHub(env, { processId: process.pid, hubName: HUB_NAME.toUpperCase(), address: '127.0.0.1', rootFile, serviceConnectionString: '', adminToken: '', ...ports });
+  const { exitCode, stderr } = await runCommandLine(SHORT_RUN, { env });
+  retract();
+  expect([exitCode, messagesOf('by-place')]).toEqual([0, 20]);
+  expect(stderr).toContain('trusting the root of the hub that runs here');
 });
 
 test('--hub-address changes where TCP goes and nothing else: the name is still checked', async () => {
   const key = keyOf('by-address');
-  const { exitCode } = await runUntil('no connection: ERR_TLS_HOSTNAME', ['--root', rootFile, '--hub-address', `127.0.0.1:${local.port}`], `HostName=another-hub.test;DeviceId=by-address;SharedAccessKey=${key}`);
+  const { exitCode } = await runUntil('(ERR_TLS_HOSTNAME), next try', ['--root', rootFile, '--hub-address', `127.0.0.1:${local.port}`], `HostName=another-hub.test;DeviceId=by-address;SharedAccessKey=${key}`);
   expect([exitCode, messagesOf('by-address')]).toEqual([130, 0]);
 });
 

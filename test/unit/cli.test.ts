@@ -1,8 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { createServer, type AddressInfo } from 'node:net';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeFolder } from '../../host-sim/board/make-folder.ts';
+import { scenarioDefaults } from '../../host-sim/commands/sim-scenario.ts';
+import { describeError, exitCodeOf } from '../../host-sim/terminal/cli-error.ts';
 import { runCommandLine } from '../fakes/cli-run.ts';
 
 const KEY = Buffer.alloc(32, 'secret-key-of-the-device').toString('base64');
@@ -25,7 +28,11 @@ test('the version is data', async () => {
 test.each([
   [['simm'], "unknown command 'simm'\n(Did you mean sim?)"],
   [['sim', '--durration', '5s'], "unknown option '--durration'\n(Did you mean --duration?)"],
-  [['sim', '--duration', '30'], '"30" has no unit, did you mean "30s"?'],
+  [['sim', '--duration', '30'], '"30" has no unit, did you mean "30s"?\n'],
+  [['sim', '--keep', ''], 'is a variable of the shell not set?'],
+  [['device', '--root', ' '], 'is a variable of the shell not set?'],
+  [['token', 'create', '--resource', ''], 'is a variable of the shell not set?'],
+  [['device', 'crate'], "unknown command 'crate'\n(Did you mean create?)"],
   [['sim', '--duration', '1ms'], 'expected 1s to 3285d, got 1ms'],
   [['sim', '--token-ttl', '4s'], 'expected 5s to 365d, got 4s'],
   [['sim', '--token-ttl', '5500ms'], 'expected whole seconds, got 5500ms'],
@@ -64,6 +71,52 @@ test('without any connection string the device says where one may come from, and
   expect(exitCode).toBe(3);
   expect(stderr).toContain('set IOTHUB_DEVICE_CONNECTION_STRING');
 });
+
+test.each([
+  [['--scenario', 'key-rotation', '--duration', '2m', '--token-ttl', '21s'], 'a sixth of the run at most: 20s', 'give --token-ttl 20s, or --duration 126s'],
+  [['--scenario', 'key-rotation', '--duration', '29s'], 'a run of 30s at least', 'give --duration 30s or more'],
+  [['--scenario', 'root-migration', '--devices', '2'], '3 devices at least', 'give --devices 3 or more'],
+  [['--no-updates'], 'belongs to the scenario root-migration', 'add --scenario root-migration'],
+])('sim %j is refused before anything is built: exit code 2, with the remedy', async (args, message, remedy) => {
+  const { exitCode, stdout, stderr } = await runCommandLine(['sim', ...args]);
+  expect([exitCode, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^error: .*\(ERR_SCENARIO\)\n {2}/);
+  expect(stderr).toContain(message);
+  expect(stderr).toContain(remedy);
+});
+
+test('tokens of key-rotation live a sixth of the run unless the user says otherwise', () => {
+  expect([30_000, 90_000, 3_600_000, undefined].map((durationMs) => scenarioDefaults('key-rotation', durationMs).tokenLifeSeconds)).toEqual([5, 15, 60, 20]);
+});
+
+test('an error of the system is a sentence with a remedy, and no stack', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-error-'));
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  const thrown = caught(() => makeFolder(join(file, 'a', 'b'), 0o700));
+  rmSync(folder, { recursive: true });
+  expect(describeError(thrown)).toBe(`error: cannot mkdir ${join(file, 'a')}: not a directory (ENOTDIR)\n  a file stands where a folder is needed: choose another path`);
+  expect(exitCodeOf(thrown)).toBe(3);
+  const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED', syscall: 'connect' });
+  expect([describeError(refused).split('\n')[0], exitCodeOf(refused)]).toEqual(['error: connect ECONNREFUSED 127.0.0.1:1 (ECONNREFUSED)', 4]);
+});
+
+test('a folder with the folders above it is made, and one that is there is left', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-folder-'));
+  for (let turn = 0; turn < 2; turn++) makeFolder(join(folder, 'a', 'b'), 0o700);
+  const mode = statSync(join(folder, 'a', 'b')).mode & 0o777;
+  rmSync(folder, { recursive: true });
+  expect(mode).toBe(0o700);
+});
+
+function caught(action: () => void): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
 
 test('a root file that holds no certificate exits with 3', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-root-'));

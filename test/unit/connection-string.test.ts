@@ -77,7 +77,7 @@ function contextWith(env: Record<string, string>, stdin: string | undefined): Cl
   return { stdin: input, stdout: process.stdout, stderr: process.stderr, env, interrupted: new AbortController().signal, exitCode: 0 };
 }
 
-test('is taken from the flag, then the environment, then the file, then stdin', async () => {
+test('is taken from the flag, then the file that is named, then the environment, then stdin', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-cs-'));
   const file = join(folder, 'dev1.txt');
   writeFileSync(file, 'HostName=of-file\n');
@@ -87,7 +87,8 @@ test('is taken from the flag, then the environment, then the file, then stdin', 
     (await readConnectionString(context, { ...places, environmentName })).connection.HostName;
   expect(await hostOf(contextWith(env, 'HostName=of-stdin'), { flag: 'HostName=of-flag', file })).toBe('of-flag');
   expect(await hostOf(contextWith(env, 'HostName=of-stdin'), { flag: '-', file })).toBe('of-stdin');
-  expect(await hostOf(contextWith(env, 'HostName=of-stdin'), { file })).toBe('of-environment');
+  expect(await hostOf(contextWith(env, 'HostName=of-stdin'), { file })).toBe('of-file');
+  expect(await hostOf(contextWith(env, 'HostName=of-stdin'), {})).toBe('of-environment');
   expect(await hostOf(contextWith({}, 'HostName=of-stdin'), { file })).toBe('of-file');
   expect(await hostOf(contextWith({}, 'HostName=of-stdin'), {})).toBe('of-stdin');
   await expect(hostOf(contextWith({}, undefined), {})).rejects.toThrow('there is no connection string');

@@ -23,7 +23,7 @@ test.each<[SimulationEvent, string | undefined]>([
   [device('refused', { returnCode: 5, online: false }), 'refused (CONNACK 5)'],
   [device('credential-refused', {}), 'the clock is right: the hub refuses the key, the device, or its state'],
   [device('clock-wrong', { offMs: 3_600_000 }), 'the clock was wrong by 1h'],
-  [device('open-failed', { code: 'ERR_TLS_HOSTNAME', retryMs: 800 }), 'no connection: ERR_TLS_HOSTNAME, next try in 800ms'],
+  [device('open-failed', { code: 'ERR_TLS_HOSTNAME', retryMs: 800 }), "no connection: the hub's certificate is for another name (ERR_TLS_HOSTNAME), next try in 800ms"],
   [device('disconnected', { code: 'ERR_LINK_LOST' }), 'connection lost: ERR_LINK_LOST'],
   [device('disconnected', { code: 'STOPPED' }), 'disconnected'],
   [device('error', { code: 'ERR_CONFIG', message: 'settings: hub is missing' }), 'error: settings: hub is missing (ERR_CONFIG)'],
