@@ -4,7 +4,8 @@
  *
  *   burn BLOCK PURPOSE FLAGS KEY   FLAGS: any of r (read-protected), w (write-protected), p (purpose locked), - (none)
  *   sign SLOT SECONDS RESOURCE | derive FROM INTO LABEL | erase SLOT | backend SLOT | private SLOT
- *   check | selftest | nvs | guard (what runs before ESP-IDF opens NVS: it prints its line and stops, or lets the start go on) | fail (flash reads fail from now on) | count (calls of the peripheral)
+ *   check | selftest | nvs | guard (what runs before ESP-IDF opens NVS: it prints its line and stops, or lets the start go on) |
+ *   open ERROR (the scheduler starts, and NVS answers so) | fail (flash reads fail from now on) | count (calls of the peripheral)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,6 +100,9 @@ static void run(struct signer *signer, char *line) {
     printf("{\"status\":%d}\n", (int)chip_keys_check_nvs());
   } else if (strcmp(command, "guard") == 0) {
     if (setjmp(stopped) == 0) printf("{\"ok\":%s}\n", init_of_latchkey_boot_guard() == ESP_OK ? "true" : "false");
+  } else if (strcmp(command, "open") == 0) {
+    fake_nvs_error = (int)strtol(word[0], NULL, 0);
+    if (setjmp(stopped) == 0) printf("{\"ok\":%s,\"priority\":%u,\"core\":%d}\n", fake_run_task() ? "true" : "false", fake_task_priority, fake_task_core);
   } else if (strcmp(command, "fail") == 0) {
     fake_flash_fails = true;
     puts("{\"ok\":true}");

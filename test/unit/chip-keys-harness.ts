@@ -15,6 +15,8 @@ export interface ChipAnswer {
   readonly length?: number;
   readonly event?: string;
   readonly message?: string;
+  readonly priority?: number;
+  readonly core?: number;
 }
 
 export interface ChipOptions {
@@ -70,6 +72,8 @@ export class ChipHarness {
   nvsStatus = async (): Promise<number | undefined> => (await this.#command('nvs')).status;
   /** Whether the start goes on, or the line with which it stops. */
   guard = (): Promise<ChipAnswer> => this.#command('guard');
+  /** The scheduler starts, and opening NVS gives this `esp_err_t`. */
+  openNvs = (error: number): Promise<ChipAnswer> => this.#command(`open ${error}`);
   failFlash = (): Promise<ChipAnswer> => this.#command('fail');
   /** How often the HMAC peripheral was used. */
   peripheralCount = async (): Promise<number | undefined> => (await this.#command('count')).count;

@@ -241,3 +241,19 @@ test('the self-test passes with keys in both places', async () => {
   expect(await chip.selfTest()).toMatchObject({ ok: true });
   expect(await chip.peripheralCount()).toBe(2);
 });
+
+describe('NVS, which the SDK opens and aborts over without a word,', () => {
+  test('is opened before it, at a priority over app_main on its core; the start goes on', async () => {
+    await start([]);
+    expect([await chip.guard(), await chip.openNvs(0)]).toEqual([{ ok: true }, { ok: true, priority: 2, core: 0 }]);
+  });
+
+  test.each([
+    ['damaged', 0x110d, 'ERR_NVS_UNREADABLE', /^ESP_ERR_NVS_NO_FREE_PAGES: the settings are damaged .* latchkey flash --provision writes them again$/],
+    ['not there', 0x105, 'ERR_PARTITIONS', /no partition nvs: latchkey flash/],
+  ])('is %s: the start stops, and the line says what to do', async (_, error, code, message) => {
+    await start([]);
+    await chip.guard();
+    expect(await chip.openNvs(error)).toEqual({ event: 'error', code, message: expect.stringMatching(message) });
+  });
+});

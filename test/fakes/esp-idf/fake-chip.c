@@ -7,13 +7,20 @@
 #include "esp_efuse.h"
 #include "esp_hmac.h"
 #include "esp_partition.h"
+#include "freertos/task.h"
 #include "hmac.h"
+#include "nvs_flash.h"
 
 #define PARTITION_BYTES 0x2000u
 
 struct fake_block fake_blocks[6];
 bool fake_flash_fails;
 unsigned fake_hmac_count;
+int fake_nvs_error = ESP_OK;
+unsigned fake_task_priority;
+int fake_task_core;
+
+static TaskFunction_t task;
 
 static uint8_t flash[PARTITION_BYTES];
 static esp_partition_t partition = {.type = 0x41, .subtype = 0, .address = 0x25000, .size = PARTITION_BYTES, .label = "signer"};
@@ -74,4 +81,34 @@ bool fake_load_partition(const char *path, bool encrypted) {
   partition.encrypted = encrypted;
   has_partition = true;
   return length > 0;
+}
+
+const char *esp_err_to_name(esp_err_t error) {
+  return error == ESP_ERR_NVS_NO_FREE_PAGES ? "ESP_ERR_NVS_NO_FREE_PAGES" : "ESP_FAIL";
+}
+
+esp_err_t nvs_flash_init(void) {
+  return fake_nvs_error;
+}
+
+BaseType_t xTaskCreatePinnedToCore(TaskFunction_t run, const char *name, uint32_t stack_bytes, void *argument, UBaseType_t priority, TaskHandle_t *handle, BaseType_t core) {
+  (void)name;
+  (void)stack_bytes;
+  (void)argument;
+  (void)handle;
+  task = run;
+  fake_task_priority = priority;
+  fake_task_core = core;
+  return pdPASS;
+}
+
+void vTaskDelete(TaskHandle_t handle) {
+  (void)handle;
+  task = NULL;
+}
+
+bool fake_run_task(void) {
+  if (task == NULL) return false;
+  task(NULL);
+  return task == NULL;
 }

@@ -18,3 +18,10 @@ bool fake_load_partition(const char *path, bool encrypted);
 /* Reads of the partition fail from now on. */
 extern bool fake_flash_fails;
 extern unsigned fake_hmac_count;
+/* What nvs_flash_init answers. */
+extern int fake_nvs_error;
+/* Runs the task that was created, as the scheduler would; false: there is none. */
+bool fake_run_task(void);
+/* Priority and core of that task. */
+extern unsigned fake_task_priority;
+extern int fake_task_core;

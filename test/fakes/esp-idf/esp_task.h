@@ -1,0 +1,3 @@
+/* FAKE, for tests. */
+#pragma once
+#define ESP_TASK_MAIN_PRIO 1
