@@ -1,5 +1,8 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { HubError } from '../hub-error.ts';
+
+/** Of this process: what else has its number is of a process that has ended, as in a container that is started again. */
+const held = new Set<string>();
 
 /**
  * Takes `{path}.lock` for this process; a holder that has died does not count.
@@ -12,11 +15,16 @@ export function takeLock(path: string): () => void {
       const fd = openSync(lock, 'wx', 0o600);
       writeSync(fd, String(process.pid));
       closeSync(fd);
-      return () => rmSync(lock, { force: true });
+      const name = realpathSync(lock);
+      held.add(name);
+      return () => {
+        held.delete(name);
+        rmSync(lock, { force: true });
+      };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw explainLockError(path, cause as NodeJS.ErrnoException);
       const holder = readHolder(lock);
-      if (holder !== undefined && isAlive(holder)) {
+      if (holder !== undefined && (holder === process.pid ? held.has(realpathSync(lock)) : isAlive(holder))) {
         throw new HubError('ERR_STATE_FILE', `${path} is in use by process ${holder}`, `end that hub first, or give this one another file; remove ${lock} if that process is no hub`);
       }
       rmSync(lock, { force: true });
@@ -34,8 +42,6 @@ function readHolder(lock: string): number | undefined {
 }
 
 function isAlive(pid: number): boolean {
-  // A second hub of this very process is one too.
-  if (pid === process.pid) return true;
   try {
     process.kill(pid, 0);
     return true;

@@ -5,6 +5,7 @@ import type { Durable, DurableRecord } from './durable.ts';
 import { takeLock } from './file-lock.ts';
 import { Journal, type StateFileSystem } from './journal.ts';
 import { formatLine, HEADER, parseLines } from './record-lines.ts';
+import { Rewriting } from './rewriting.ts';
 import { isVersion1, migrateVersion1 } from './version-1.ts';
 
 /** The file is written anew when it is so many times as long as when that was done last, and not before it has so many bytes. */
@@ -39,6 +40,7 @@ export class StateFile {
   #durables: readonly Durable[] = [];
   #stopListening: readonly (() => void)[] = [];
   #compactedBytes = 0;
+  #rewriting: Rewriting | undefined;
   #isFailing = false;
   #cancelFlush: (() => void) | undefined;
   #cancelRetry: () => void = () => {};
@@ -57,6 +59,7 @@ export class StateFile {
       throw error;
     }
     this.#journal = new Journal(path, options.fs);
+    this.#journal.removeLeftovers();
   }
 
   /** What was kept of the store with this prefix. */
@@ -91,6 +94,7 @@ export class StateFile {
     for (const stop of this.#stopListening) stop();
     this.#cancelRetry();
     this.#cancelFlush?.();
+    this.#endRewriting();
     if (this.#isFailing) this.#try(() => this.#compact());
     this.#journal.close();
     this.#unlock();
@@ -100,15 +104,38 @@ export class StateFile {
     // What could not be written is not in the file: only the whole of the stores makes it true again.
     if (this.#isFailing) return;
     this.#try(() => {
-      this.#journal.append(formatLine(key, value));
-      if (this.#journal.bytes > Math.max(COMPACT_BYTES, COMPACT_FACTOR * this.#compactedBytes)) this.#compact();
-      else this.#flushSoon();
+      const line = formatLine(key, value);
+      this.#journal.append(line);
+      this.#rewriting?.changed(line);
+      this.#flushSoon();
+      if (this.#rewriting === undefined && this.#journal.bytes > Math.max(COMPACT_BYTES, COMPACT_FACTOR * this.#compactedBytes)) this.#rewrite();
     });
   }
 
+  /** Before anything runs, and when what is in the file is not the truth any more. */
   #compact(): void {
+    this.#endRewriting();
     this.#journal.replace(formatAll(this.#durables));
     this.#compactedBytes = this.#journal.bytes;
+  }
+
+  #rewrite(): void {
+    try {
+      this.#rewriting = new Rewriting(this.#options.clock, this.#journal, formatAll(this.#durables), (isDone) => this.#rewritten(isDone));
+    } catch {
+      this.#rewritten(false);
+    }
+  }
+
+  #rewritten(isDone: boolean): void {
+    this.#rewriting = undefined;
+    // Without room for a second file the first one goes on growing, and is tried again at twice its size.
+    this.#compactedBytes = isDone ? this.#journal.bytes : (2 * this.#journal.bytes) / COMPACT_FACTOR;
+  }
+
+  #endRewriting(): void {
+    this.#rewriting?.abandon();
+    this.#rewriting = undefined;
   }
 
   #flushSoon(): void {
@@ -133,22 +160,27 @@ export class StateFile {
   #fail(cause: NodeJS.ErrnoException): void {
     if (!this.#isFailing) this.#options.onSaved?.(explainWriteError(cause, this.path));
     this.#isFailing = true;
+    this.#endRewriting();
     this.#cancelRetry();
     this.#cancelRetry = this.#options.clock.setTimer(RETRY_AFTER_MS, () => this.#try(() => this.#compact()));
   }
 }
 
-/** Some lines at a time: not a write for each. */
+/** Some lines at a time: not a write for each, and not more than a few milliseconds' work; a twin may have 300 KB. */
 const LINES_A_CHUNK = 256;
+const CHARACTERS_A_CHUNK = 256 * 1024;
 
 function* formatAll(durables: readonly Durable[]): Iterable<string> {
   let lines = [HEADER];
+  let characters = 0;
   for (const durable of durables) {
     for (const [key, value] of durable.records()) {
-      lines.push(formatLine(key, value));
-      if (lines.length < LINES_A_CHUNK) continue;
+      const line = formatLine(key, value);
+      characters += line.length;
+      if (lines.push(line) < LINES_A_CHUNK && characters < CHARACTERS_A_CHUNK) continue;
       yield lines.join('');
       lines = [];
+      characters = 0;
     }
   }
   yield lines.join('');
