@@ -41,9 +41,12 @@ export class NorFlash implements FloorFlash {
   eraseBlock(start: number, end = start + 1): void {
     for (let block = start; block < end; block++) {
       const cells = this.#cells.subarray(block * this.blockLength, (block + 1) * this.blockLength);
-      const isCut = this.#isCut();
-      for (let i = 0; i < cells.length; i++) cells[i] = (cells[i] ?? 0) | (isCut ? this.#cutByte() : ERASED);
-      if (isCut) throw new PowerCut();
+      if (!this.#isCut()) {
+        cells.fill(ERASED);
+        continue;
+      }
+      for (let i = 0; i < cells.length; i++) cells[i] = (cells[i] ?? 0) | this.#cutByte();
+      throw new PowerCut();
     }
   }
 
@@ -56,10 +59,12 @@ export class NorFlash implements FloorFlash {
     const source = new Uint8Array(bytes);
     if (byteOffset % UNIT_BYTES !== 0 || source.length % UNIT_BYTES !== 0) throw new RangeError(`write of ${source.length} bytes at ${byteOffset}`);
     for (let at = 0; at < source.length; at += UNIT_BYTES) {
-      const cells = this.#cells.subarray(byteOffset + at, byteOffset + at + UNIT_BYTES);
-      if (!cells.every((cell) => cell === ERASED)) throw new Error(`the unit at ${byteOffset + at} is written a second time`);
+      const start = byteOffset + at;
+      for (let i = start; i < start + UNIT_BYTES; i++) {
+        if (this.#cells[i] !== ERASED) throw new Error(`the unit at ${start} is written a second time`);
+      }
       const isCut = this.#isCut();
-      for (let i = 0; i < UNIT_BYTES; i++) cells[i] = (cells[i] ?? 0) & ((source[at + i] ?? 0) | (isCut ? ERASED ^ this.#cutByte() : 0));
+      for (let i = 0; i < UNIT_BYTES; i++) this.#cells[start + i] = (source[at + i] ?? 0) | (isCut ? ERASED ^ this.#cutByte() : 0);
       if (isCut) throw new PowerCut();
     }
   }
