@@ -112,7 +112,7 @@ function linesView(context: CliContext, options: SimulationOptions): View {
   return {
     ...(isForPerson && { onGuest: (made) => void (guest = made) }),
     onEvent(event) {
-      if (event.source === 'simulation' && event.body.event === 'started') return sayLine(context, formatBanner(event.body, options, guest, style));
+      if (event.source === 'simulation' && event.body.event === 'started') return sayLine(context, formatBanner(event.body, options, guest, makeStyle({ ...context, stdout: context.stderr })));
       const isSummary = event.source === 'simulation' && event.body.event === 'summary';
       const line = isSummary ? renderer.finish() : renderer.render(event);
       if (line !== undefined) printLine(context, line);
