@@ -1,5 +1,5 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
-import { DROP_MOMENTS, FAULT_CERTIFICATES, FAULT_KINDS, MAX_CONNACK_REFUSAL, MIN_CONNACK_REFUSAL, type DropMoment, type FaultCertificate, type FaultKind } from '../hub/faults/fault.ts';
+import { DROP_MOMENTS, FAULT_CERTIFICATES, FAULT_ENDPOINTS, FAULT_KINDS, MAX_CONNACK_REFUSAL, MIN_CONNACK_REFUSAL, type DropMoment, type FaultCertificate, type FaultEndpoint, type FaultKind } from '../hub/faults/fault.ts';
 import { MAX_FAULT_COUNT, MAX_FAULT_DELAY_MS, MAX_FAULT_DURATION_MS, MAX_OFFSET_MS } from '../hub/faults/limits.ts';
 import { askAdmin } from '../service/admin-client.ts';
 import { findLocalHub } from '../service/service-login.ts';
@@ -22,6 +22,7 @@ interface SetFlags extends FaultsFlags {
   readonly at?: DropMoment;
   readonly offset?: number;
   readonly certificate?: FaultCertificate;
+  readonly endpoint?: FaultEndpoint;
 }
 
 const EXAMPLES = `Examples:
@@ -51,14 +52,15 @@ export function addFaultsCommands(program: Command, context: CliContext): void {
     .addOption(new Option('--at <moment>', 'of drop (default: once)').choices(DROP_MOMENTS))
     .option('--offset <time>', 'of clock-offset; -2h is behind', signedDurationMs)
     .addOption(new Option('--certificate <whose>', 'of certificate').choices(FAULT_CERTIFICATES))
+    .addOption(new Option('--endpoint <name>', 'of certificate (default: mqtt)').choices(FAULT_ENDPOINTS))
     .action((kind: FaultKind, flags: SetFlags) => setFault(kind, flags, context));
 }
 
 const addPlaceOptions = (command: Command): Command => command.option('-n, --hub-name <name>', 'the hub, where several run here').option('--json', 'one JSON object a line on stdout');
 
 async function setFault(kind: FaultKind, flags: SetFlags, context: CliContext): Promise<void> {
-  const { deviceId, moduleId, count, duration, delay, code, at, offset, certificate } = flags;
-  const wanted = { kind, deviceId, moduleId, count, durationMs: duration, delayMs: delay, code, at, offsetMs: offset, certificate };
+  const { deviceId, moduleId, count, duration, delay, code, at, offset, certificate, endpoint } = flags;
+  const wanted = { kind, deviceId, moduleId, count, durationMs: duration, delayMs: delay, code, at, offsetMs: offset, certificate, endpoint };
   await ask(flags, context, 'POST', '/faults', wanted);
 }
 

@@ -139,7 +139,7 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
   let admin: AdminServer | undefined;
   try {
     admin = await openAdminServer(hub, realClock, pki.tls);
-    hub.faults.useCertificates(certificateSwitch(services.mqtt, pki, names, () => realClock.now()));
+    hub.faults.useCertificates(certificateSwitch(services, pki, names, () => realClock.now()));
     withdraw = announceHub(context.env, {
       processId: process.pid, hubName: hub.hubName, address: services.mqtt.address, rootFile: pki.rootFile,
       mqttPort: services.mqtt.port, httpsPort: services.https.port, amqpPort: services.amqp.port,

@@ -1,7 +1,7 @@
 import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { FaultCertificate } from '../hub/faults/fault.ts';
+import type { FaultCertificate, FaultEndpoint } from '../hub/faults/fault.ts';
 import type { CertificateSwitch } from '../hub/faults/fault-control.ts';
 import type { Listener, ServerCredentials } from '../hub/listen.ts';
 import type { LocalPki } from './local-pki.ts';
@@ -11,11 +11,15 @@ const DAY_MS = 24 * 3600 * 1000;
 const ANOTHER_NAME = 'another-host.invalid';
 const SIGNING = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-/** Switches the chain that a port shows, to one that a client has to refuse. */
-export function certificateSwitch(listener: Listener, pki: LocalPki, names: readonly string[], nowMs: () => number): CertificateSwitch {
+/** The ports of a hub that show its certificate. */
+export type CertifiedPorts = Readonly<Record<Exclude<FaultEndpoint, 'all'>, Pick<Listener, 'serve'>>>;
+
+/** Switches the chain that ports show, to one that a client has to refuse. */
+export function certificateSwitch(ports: CertifiedPorts, pki: LocalPki, names: readonly string[], nowMs: () => number): CertificateSwitch {
   return {
-    async use(certificate) {
-      listener.serve(certificate === undefined ? pki.tls : await makeChain(certificate, pki, names, nowMs()));
+    async use(certificate, endpoint = 'all') {
+      const wrong = certificate === undefined ? undefined : await makeChain(certificate, pki, names, nowMs());
+      for (const name of ['mqtt', 'https', 'amqp'] as const) ports[name].serve(wrong !== undefined && (endpoint === name || endpoint === 'all') ? wrong : pki.tls);
     },
   };
 }

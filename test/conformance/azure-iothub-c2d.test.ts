@@ -1,4 +1,4 @@
-import { afterAll, afterEach, expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { Message } from 'azure-iot-common';
 import { Client as DeviceClient } from 'azure-iot-device';
 import { Mqtt } from 'azure-iot-device-mqtt';
@@ -7,30 +7,18 @@ import { encodeKey } from '../../host-sim/hub/access/symmetric-key.ts';
 import type { FeedbackRecord } from '../../host-sim/hub/messages/message-queues.ts';
 import { recordEvidence } from '../evidence.ts';
 import { HUB_NAME } from './local-hub.ts';
-import { openLocalAmqp, type LocalAmqp } from './local-amqp.ts';
+import { amqpHubPerTest } from './amqp-hub-per-test.ts';
+import type { LocalAmqp } from './local-amqp.ts';
 
 const dev1 = { deviceId: 'dev1' };
 let passed = 0;
-const clients: Client[] = [];
-let local: LocalAmqp | undefined;
+const { open: openHub, clientOf } = amqpHubPerTest<Client>((hub, policy, key) => hub.serviceClient(policy, key));
 
 async function open(): Promise<LocalAmqp> {
-  local = await openLocalAmqp();
-  local.hub.registry.add(dev1);
-  return local;
+  const hub = await openHub();
+  hub.hub.registry.add(dev1);
+  return hub;
 }
-
-function clientOf(hub: LocalAmqp, policy = 'service', key?: string): Client {
-  const client = hub.serviceClient(policy, key);
-  clients.push(client);
-  return client;
-}
-
-afterEach(async () => {
-  for (const client of clients.splice(0)) await client.close().catch(() => {});
-  await local?.close();
-  local = undefined;
-});
 
 afterAll(() => recordEvidence('azure-iothub-c2d', passed));
 

@@ -1,29 +1,12 @@
-import { afterAll, afterEach, expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import type { EventHubConsumerClient, EventPosition, ReceivedEventData } from '@azure/event-hubs';
 import type { HubEventBody } from '../../host-sim/hub/events.ts';
 import { recordEvidence } from '../evidence.ts';
-import { earliestEventPosition, openLocalAmqp, type LocalAmqp } from './local-amqp.ts';
+import { amqpHubPerTest } from './amqp-hub-per-test.ts';
+import { earliestEventPosition, type LocalAmqp } from './local-amqp.ts';
 
-let local: LocalAmqp | undefined;
 let passed = 0;
-const clients: EventHubConsumerClient[] = [];
-
-async function open(): Promise<LocalAmqp> {
-  local = await openLocalAmqp();
-  return local;
-}
-
-function clientOf(hub: LocalAmqp, policy = 'service', key?: string): EventHubConsumerClient {
-  const client = hub.eventsClient(policy, key);
-  clients.push(client);
-  return client;
-}
-
-afterEach(async () => {
-  for (const client of clients.splice(0)) await client.close().catch(() => {});
-  await local?.close();
-  local = undefined;
-});
+const { open, clientOf } = amqpHubPerTest<EventHubConsumerClient>((hub, policy, key) => hub.eventsClient(policy, key));
 
 afterAll(() => recordEvidence('event-hubs-client', passed));
 

@@ -61,10 +61,10 @@ interface AmqpBase {
 }
 
 /** The SDK has no way to a port or a root of one's own but this: the address that its transport connects to. */
-function redirect(client: Client, { uri, ca }: { readonly uri: string; readonly ca: string }): void {
+export function redirect(client: Client, { uri, ca, hostname = HUB_NAME }: { readonly uri: string; readonly ca: string; readonly hostname?: string }): void {
   const base = (client as unknown as { readonly _transport: { readonly _amqp: AmqpBase } })._transport._amqp;
   const connect = base.connect.bind(base);
-  base.connect = (config, done) => connect({ ...config, uri, sslOptions: { ca }, policyOverride: { hostname: HUB_NAME } }, done);
+  base.connect = (config, done) => connect({ ...config, uri, sslOptions: { ca }, policyOverride: { hostname } }, done);
 }
 
 /** As NODE_EXTRA_CA_CERTS would, without a process of its own. */

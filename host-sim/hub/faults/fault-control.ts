@@ -2,7 +2,7 @@ import type { Clock } from '../../time/clock.ts';
 import type { Identity } from '../identity.ts';
 import { ServiceError } from '../service-error.ts';
 import type { DeviceFaults, FaultyConnection } from './device-faults.ts';
-import type { DropMoment, Fault, FaultCertificate, FaultKind, FaultSpec } from './fault.ts';
+import type { DropMoment, Fault, FaultCertificate, FaultEndpoint, FaultKind, FaultSpec } from './fault.ts';
 import type { FaultEvent } from './fault-events.ts';
 import { MAX_FAULTS } from './limits.ts';
 
@@ -15,8 +15,8 @@ export interface FaultEffects {
 
 /** Who shows the certificates: whoever opened the port. */
 export interface CertificateSwitch {
-  /** New connections get this one; `undefined`: the right one again. */
-  use(certificate: FaultCertificate | undefined): Promise<void>;
+  /** New connections of an endpoint get this one, all others the right one; `undefined`: the right one everywhere. */
+  use(certificate: FaultCertificate | undefined, endpoint?: FaultEndpoint): Promise<void>;
 }
 
 type EndReason = Extract<FaultEvent, { event: 'faultEnded' }>['reason'];
@@ -58,7 +58,7 @@ export class FaultControl implements DeviceFaults {
   /** @throws ServiceError 400003 (too many, or no certificates here) */
   async set(spec: FaultSpec): Promise<Fault> {
     if (this.#active.size >= MAX_FAULTS) throw new ServiceError(400, 400_003, 'InvalidOperation', `${MAX_FAULTS} faults are set: clear some.`);
-    if (spec.kind === 'certificate') await this.#switchCertificate(spec.certificate);
+    if (spec.kind === 'certificate') await this.#switchCertificate(spec.certificate, spec.endpoint);
     for (const { fault } of this.#active.values()) if (isHubWide(spec.kind) && fault.kind === spec.kind) this.#end(fault.id, 'replaced');
     this.#made += 1;
     const fault: Fault = { ...this.#withCount(spec), id: `f${this.#made}`, hits: 0 };
@@ -175,9 +175,9 @@ export class FaultControl implements DeviceFaults {
     return { ...spec, count: Math.max(1, present) };
   }
 
-  async #switchCertificate(certificate: FaultCertificate): Promise<void> {
+  async #switchCertificate(certificate: FaultCertificate, endpoint: FaultEndpoint): Promise<void> {
     if (this.#certificates === undefined) throw new ServiceError(400, 400_003, 'InvalidOperation', 'This hub has no port whose certificate can be switched.');
-    await this.#certificates.use(certificate);
+    await this.#certificates.use(certificate, endpoint);
   }
 }
 

@@ -12,7 +12,7 @@ export const FAULT_KINDS = {
   duplicate: 'sends every QoS 1 message to a device twice, the second time with DUP',
   'slow-accept': 'answers CONNECT after delayMs',
   'clock-offset': "puts the hub's clock off by offsetMs",
-  certificate: 'shows new connections another certificate',
+  certificate: 'shows new connections another certificate, of MQTT or of another endpoint',
 } as const;
 
 export type FaultKind = keyof typeof FAULT_KINDS;
@@ -22,8 +22,12 @@ export const DROP_MOMENTS = ['once', 'message', 'acknowledgement'] as const;
 /** Whose certificate is shown: from a root that nobody trusts, one that has ended, one for another name. */
 export const FAULT_CERTIFICATES = ['stranger', 'expired', 'wrong-host'] as const;
 
+/** Whose connections see it. */
+export const FAULT_ENDPOINTS = ['mqtt', 'https', 'amqp', 'all'] as const;
+
 export type DropMoment = (typeof DROP_MOMENTS)[number];
 export type FaultCertificate = (typeof FAULT_CERTIFICATES)[number];
+export type FaultEndpoint = (typeof FAULT_ENDPOINTS)[number];
 
 /** MQTT 3.1.1, table 3.1: reserved codes are no answers. */
 export const MIN_CONNACK_REFUSAL = 1;
@@ -47,7 +51,7 @@ export type FaultSpec = FaultScope &
     | { readonly kind: 'refuse'; readonly code: number }
     | { readonly kind: 'half-open' | 'duplicate' }
     | { readonly kind: 'clock-offset'; readonly offsetMs: number }
-    | { readonly kind: 'certificate'; readonly certificate: FaultCertificate }
+    | { readonly kind: 'certificate'; readonly certificate: FaultCertificate; readonly endpoint: FaultEndpoint }
   );
 
 /** A fault that is set. */
@@ -59,7 +63,7 @@ export type Fault = FaultSpec & {
 
 /** Each kind's own members. */
 const MEMBERS: Readonly<Record<FaultKind, readonly string[]>> = {
-  drop: ['at'], delay: ['delayMs'], refuse: ['code'], 'half-open': [], duplicate: [], 'slow-accept': ['delayMs'], 'clock-offset': ['offsetMs'], certificate: ['certificate'],
+  drop: ['at'], delay: ['delayMs'], refuse: ['code'], 'half-open': [], duplicate: [], 'slow-accept': ['delayMs'], 'clock-offset': ['offsetMs'], certificate: ['certificate', 'endpoint'],
 };
 /** Of the whole hub. */
 const IS_HUB_WIDE: ReadonlySet<FaultKind> = new Set(['clock-offset', 'certificate']);
@@ -103,7 +107,10 @@ function readOwn(kind: FaultKind, members: Members): FaultSpec {
     case 'clock-offset':
       return { kind, offsetMs: readNumber(members, 'offsetMs', -MAX_OFFSET_MS, MAX_OFFSET_MS) };
     case 'certificate':
-      return { kind, certificate: readWord(members, 'certificate', FAULT_CERTIFICATES) };
+      return {
+        kind, certificate: readWord(members, 'certificate', FAULT_CERTIFICATES),
+        endpoint: members['endpoint'] === undefined ? 'mqtt' : readWord(members, 'endpoint', FAULT_ENDPOINTS),
+      };
     case 'half-open':
     case 'duplicate':
       return { kind };
