@@ -16,7 +16,7 @@ import { killRunningBoards } from './simulation/running-boards.ts';
 import { makeStyle, sayLine, type CliContext } from './terminal/cli-context.ts';
 import { describeError, EXIT, exitCodeOf } from './terminal/cli-error.ts';
 import { openProcessContext } from './terminal/process-context.ts';
-import { refuseEmptyPaths } from './terminal/refuse-empty-paths.ts';
+import { refuseEmptyValues } from './terminal/refuse-empty-values.ts';
 
 /** Adds one command to the program; every file in commands/ exports one of these. */
 export type AddCommand = (program: Command, context: CliContext) => void;
@@ -44,7 +44,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     });
   for (const add of COMMANDS) add(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);
-  refuseEmptyPaths(program);
+  refuseEmptyValues(program);
   try {
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;

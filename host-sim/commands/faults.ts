@@ -4,6 +4,7 @@ import { MAX_FAULT_COUNT, MAX_FAULT_DELAY_MS, MAX_FAULT_DURATION_MS, MAX_OFFSET_
 import { askAdmin } from '../service/admin-client.ts';
 import { findLocalHub } from '../service/service-login.ts';
 import { sayLine, type CliContext } from '../terminal/cli-context.ts';
+import { EXIT } from '../terminal/cli-error.ts';
 import { durationMs, wholeNumber } from '../terminal/option-values.ts';
 import { printResult } from './service-command.ts';
 
@@ -34,7 +35,10 @@ const EXAMPLES = `Examples:
   npm run latchkey -- faults clear
 `;
 
-const KINDS = Object.entries(FAULT_KINDS).map(([kind, text]) => `  ${kind.padEnd(14)}${text}`).join('\n');
+/** The admin API's texts, in the words of the options. */
+const inOptions = (text: string): string => text.replace('delayMs', '--delay').replace('offsetMs', '--offset').replaceAll('at: ', '--at ');
+
+const KINDS = Object.entries(FAULT_KINDS).map(([kind, text]) => `  ${kind.padEnd(14)}${inOptions(text)}`).join('\n');
 
 /** `latchkey faults`: what goes wrong at a hub that runs on this machine. */
 export function addFaultsCommands(program: Command, context: CliContext): void {
@@ -53,8 +57,15 @@ export function addFaultsCommands(program: Command, context: CliContext): void {
     .option('--offset <time>', 'of clock-offset; -2h is behind', signedDurationMs)
     .addOption(new Option('--certificate <whose>', 'of certificate').choices(FAULT_CERTIFICATES))
     .addOption(new Option('--endpoint <name>', 'of certificate (default: mqtt)').choices(FAULT_ENDPOINTS))
-    .action((kind: FaultKind, flags: SetFlags) => setFault(kind, flags, context));
+    .action((kind: FaultKind, flags: SetFlags, command: Command) => {
+      const missing = NEEDED[kind];
+      if (missing !== undefined && flags[missing] === undefined) command.error(`error: ${kind} needs --${missing}`, { exitCode: EXIT.usage });
+      return setFault(kind, flags, context);
+    });
 }
+
+/** What a kind cannot be without. */
+const NEEDED: Readonly<Partial<Record<FaultKind, 'certificate' | 'delay' | 'offset'>>> = { certificate: 'certificate', 'clock-offset': 'offset', delay: 'delay', 'slow-accept': 'delay' };
 
 const addPlaceOptions = (command: Command): Command => command.option('-n, --hub-name <name>', 'the hub, where several run here').option('--json', 'one JSON object a line on stdout');
 

@@ -15,6 +15,8 @@ const REMEDIES: readonly Remedy[] = [
   { matches: /Precondition|InvalidEtag/, remedy: 'somebody else has changed it: read it again, and give its etag now' },
   { matches: /Unauthorized/, remedy: 'check the policy: its key, and that it has the rights for this (RegistryRead, RegistryWrite, ServiceConnect)' },
   { matches: /QueueDepthExceeded/, remedy: 'the device has 50 messages that wait: let it take some, or purge them' },
+  { matches: /MessageTooLarge/, remedy: 'a message may have 64 KB with its properties: send less, or a link to it' },
+  { matches: /^Argument/, remedy: "correct what it names; an id has 1 to 128 letters, digits and - : . + % _ # * ? ! ( ) , = @ $ '" },
   { matches: /Throttling/, remedy: 'wait ten seconds and try again' },
 ];
 
