@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { RootPurpose } from '../../firmware/agent/roots/bundle.ts';
+import { MAX_NAME_CHARACTERS } from '../../firmware/agent/roots/root-limits.ts';
 import { readEnvelopeFile, explained, readPublicKeyFile, writeEnvelopeFile } from '../roots/bundle-files.ts';
 import { fingerprintOf, makeDraft, readDraft, type BundleDraft, type DraftRoot } from '../roots/bundle-draft.ts';
 import type { UpdateKey } from '../roots/update-key.ts';
@@ -11,6 +12,8 @@ import { readRoots } from '../terminal/root-files.ts';
 import { realClock } from '../time/real-clock.ts';
 
 const PURPOSES: readonly RootPurpose[] = ['hub', 'dps', 'storage', 'custom'];
+/** RFC 1123 2.1: labels of letters, digits and hyphens; no wildcard, no dot at the end, no port. */
+const HOST_NAME = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 const MAX_VERSION = 2 ** 31 - 1;
 
@@ -47,7 +50,7 @@ interface RootOption {
 
 export function addRootsCreateCommands(roots: Command, context: CliContext): void {
   addDraftOptions(roots.command('create').description('Writes the draft of a bundle, to be signed. What is not given is as in --previous.').addHelpText('before', CREATE_EXAMPLES))
-    .option('--hub <name>', 'a hub whose devices it is for; may be repeated', repeated((text) => text))
+    .option('--hub <name>', 'a hub whose devices it is for; may be repeated', repeated(hubName))
     .option('--id-scope <scope>', 'a DPS id scope whose devices it is for; may be repeated', repeated((text) => text))
     .option('--devices <pattern>', 'device ids, * for any characters (default: *)')
     .option('--root <file[=purposes]>', 'a trusted root, PEM or DER, with hub,dps,storage,custom (default: hub,dps,storage); may be repeated', repeated(rootOption))
@@ -69,6 +72,12 @@ function addDraftOptions(command: Command): Command {
     .option('--threshold <n>', 'how many of them must (default: as before, else all but one, at least 1)', wholeNumber(1, 8))
     .option('--expires <date>', 'devices take it until then, such as 2027-11-22 (default: in a year)', dateMs)
     .option('--json', 'one JSON object on stdout');
+}
+
+/** Devices compare it with their own, letter by letter but for case: what is no host name fits none. */
+function hubName(text: string): string {
+  if (!HOST_NAME.test(text) || text.length > MAX_NAME_CHARACTERS) throw new InvalidArgumentError(`expected the host name of a hub, such as myhub.azure-devices.net, got "${text}".`);
+  return text.toLowerCase();
 }
 
 function rootOption(text: string): RootOption {
@@ -105,7 +114,7 @@ function draftOf(flags: CreateFlags, previous: BundleDraft | undefined): BundleD
     version: flags.bundleVersion ?? (previous === undefined ? 1 : previous.version + 1),
     issuedAtMs: nowMs,
     expiresMs: flags.expires ?? nowMs + YEAR_MS,
-    hubs: hubs.map((name) => name.toLowerCase()),
+    hubs,
     idScopes,
     devices: flags.devices ?? previous?.devices ?? '*',
     roots,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readPayload, type RootBundle, type RootPurpose } from '../../firmware/agent/roots/bundle.ts';
+import { readAnchor } from './anchor.ts';
 import { decode, type Envelope } from './envelope.ts';
 import { nodeRootVerifier } from './node-verifier.ts';
 import { keyOfPoint, splitPoints, type UpdateKey } from './update-key.ts';
@@ -46,6 +47,7 @@ export function formatPayload(draft: BundleDraft): string {
 export function makeDraft(draft: BundleDraft): Envelope {
   const payload = Buffer.from(formatPayload(draft));
   readPayload(new Uint8Array(payload), nodeRootVerifier);
+  for (const { der } of draft.roots) readAnchor(der);
   return { payload: payload.toString('base64url'), signatures: [] };
 }
 

@@ -31,14 +31,23 @@ export function toUpdateKey(key: KeyObject): UpdateKey {
   return { publicKey, jwk, kid: thumbprintOf(jwk), point: Buffer.concat([Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]) };
 }
 
-/** Public keys out of PEM (also of a private key without passphrase, or a certificate), JWK, or a file of several PEM keys. @throws ERR_KEY */
+/**
+ * A public key: PEM, JWK, or a certificate.
+ * @throws ERR_KEY also for a private key, whose public half is in it: what goes into bundles lies on machines where no private key belongs
+ */
 export function parsePublicKey(text: string, source: string): UpdateKey {
+  if (isPrivate(text)) throw new CliError('ERR_KEY', EXIT.usage, `${source} is a private key, and a public one is asked for`, 'give the .pub file beside it; keep the private key where it signs');
   try {
     return toUpdateKey(text.trimStart().startsWith('{') ? createPublicKey({ key: JSON.parse(text) as UpdateKeyJwk & Record<string, string>, format: 'jwk' }) : createPublicKey(text));
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
     throw new CliError('ERR_KEY', EXIT.configuration, `${source} holds no public key of P-256`, 'give the .pub file that "latchkey roots keygen" wrote, PEM or JWK', { cause });
   }
+}
+
+/** PEM of any kind (PKCS #8, SEC 1, encrypted or not), or a JWK with its private member. */
+function isPrivate(text: string): boolean {
+  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) || (text.trimStart().startsWith('{') && /"d"\s*:/.test(text));
 }
 
 /** @throws ERR_KEY; the text holds neither key nor passphrase */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -147,6 +147,11 @@ describe('a mistake of the owner', () => {
     ['no key at all', () => ['sign', path('1.json')], 'nobody is there to sign'],
     ['a key that is there already', () => ['keygen', '--out', path('bob.pem'), '--no-passphrase'], 'is there already'],
     ['a root that is no CA', () => ['create', '--out', path('x.json'), '--hub', 'h.test', '--key', path('bob.pub'), '--root', path('bob.pub')], 'no certificate'],
+    ['a private key where a public one belongs', () => ['create', '--out', path('x.json'), '--hub', 'h.test', '--key', path('bob.pem'), '--root', DIGICERT], 'is a private key'],
+    ['an encrypted private key there', () => ['verify', path('1.json'), '--key', path('alice.pem')], 'is a private key'],
+    ['a hub by its URL', () => ['create', '--out', path('x.json'), '--hub', 'https://h.test', '--key', path('bob.pub'), '--root', DIGICERT], 'expected the host name of a hub'],
+    ['a hub by a wildcard', () => ['create', '--out', path('x.json'), '--hub', '*.azure-devices.net', '--key', path('bob.pub'), '--root', DIGICERT], 'expected the host name of a hub'],
+    ['a hub with a dot at its end', () => ['create', '--out', path('x.json'), '--hub', 'h.test.', '--key', path('bob.pub'), '--root', DIGICERT], 'expected the host name of a hub'],
     ['a bundle for nobody', () => ['create', '--out', path('x.json'), '--key', path('bob.pub'), '--root', DIGICERT], 'whose devices'],
     ['a threshold that the keys cannot meet', () => ['create', '--out', path('x.json'), '--hub', 'h.test', '--key', path('bob.pub'), '--root', DIGICERT, '--threshold', '3'], 'ERR_BUNDLE_THRESHOLD'],
     ['rotating to no keys', () => ['rotate-keys', '--previous', path('1.json'), '--out', path('x.json')], 'other keys than which'],
@@ -161,12 +166,15 @@ describe('a mistake of the owner', () => {
     expect(run.stderr).not.toMatch(/\n {4}at /);
   });
 
+  test('a JWK with its private member is refused as a public key', async () => {
+    writeFileSync(path('private.jwk'), JSON.stringify(createPrivateKey(readFileSync(path('bob.pem'))).export({ format: 'jwk' })));
+    expect(await roots('create', '--out', path('x.json'), '--hub', 'h.test', '--key', path('private.jwk'), '--root', DIGICERT)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is a private key') as unknown });
+  });
+
   test('a certificate of a server is refused as a root', async () => {
     const pki = await createDevelopmentPki({ names: ['h.test'], notBefore: new Date('2026-01-01'), notAfter: new Date('2036-01-01') });
     writeFileSync(path('server.pem'), pki.server.certificatePem);
-    await succeed('create', '--out', path('leaf.json'), '--hub', 'h.test', '--key', path('bob.pub'), '--root', path('server.pem'));
-    await sign('leaf.json', 'bob');
-    expect(await roots('verify', path('leaf.json'), '--key', path('bob.pub'))).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('ERR_BUNDLE_ROOTS') as unknown });
+    expect(await roots('create', '--out', path('leaf.json'), '--hub', 'h.test', '--key', path('bob.pub'), '--root', path('server.pem'))).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('ERR_BUNDLE_ROOTS') as unknown });
   });
 });
 
