@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { projectPath } from '../board/project-path.ts';
@@ -15,6 +15,8 @@ import type { SdkconfigOptions } from './sdkconfig.ts';
 
 /** What the SDK leaves of a build, and a board is flashed with. */
 const IMAGE_FILES = ['bootloader.bin', 'partition-table.bin', 'ota_data_initial.bin', 'xs_esp32.bin'];
+/** The same in ESP-IDF's own folder, from which the SDK copies what it finds there, also after a build that failed. */
+const IDF_FILES = ['bootloader/bootloader.bin', 'partition_table/partition-table.bin', 'ota_data_initial.bin', 'xs_esp32.bin', 'xs_esp32.elf'];
 
 /** `.build/firmware/<chip>`: the scripts and `sdkconfig/`, where the manifests look for them; `sdk/` (the SDK's own) and `image/`, unless those go elsewhere. */
 export function buildFolder(chip: Chip): string {
@@ -52,10 +54,12 @@ export function mcconfigArguments(chip: Chip, output: string): string[] {
  */
 export async function linkImage(chip: Chip, sdk: Sdk, folder: string, onOutput: (text: string) => void): Promise<string> {
   const output = join(folder, 'sdk');
-  mkdirSync(output, { recursive: true });
-  const { code, text } = await runMcconfig(sdk, mcconfigArguments(chip, output), onOutput);
+  const image = join(folder, 'image');
   const target = chip.family === chip.name && chip.name === 'esp32' ? 'esp32' : `esp32/${chip.name}`;
   const built = join(output, 'bin', target, 'release/latchkey');
+  mkdirSync(output, { recursive: true });
+  forgetFormerBuild(image, built, join(output, 'tmp', target, `release/latchkey/xsProj-${chip.family}/build`));
+  const { code, text } = await runMcconfig(sdk, mcconfigArguments(chip, output), onOutput);
   const missing = IMAGE_FILES.filter((name) => !existsSync(join(built, name)));
   if (code !== 0 || missing.length > 0) {
     throw new CliError('ERR_IMAGE', EXIT.failed, `mcconfig ended with ${code}${missing.length > 0 ? ` and made no ${missing.join(', ')}` : ''}`, 'the lines above are the SDK\'s; latchkey firmware build --check looks at our part');
@@ -64,10 +68,15 @@ export async function linkImage(chip: Chip, sdk: Sdk, folder: string, onOutput: 
   if (added.length > 0) {
     throw new CliError('ERR_IMAGE', EXIT.failed, `${added.length} new preload warnings, each costs RAM:\n  ${added.join('\n  ')}`, 'make the variable const and freeze the object; manifests/preload-warnings.txt may only shrink');
   }
-  const image = join(folder, 'image');
   mkdirSync(image, { recursive: true });
   for (const name of IMAGE_FILES) copyFileSync(join(built, name), join(image, name));
   return image;
+}
+
+/** What is there afterwards is of this build: the SDK's ends well where ESP-IDF's has failed. */
+function forgetFormerBuild(image: string, built: string, idf: string): void {
+  rmSync(image, { recursive: true, force: true });
+  for (const file of [...IMAGE_FILES.map((name) => join(built, name)), ...IDF_FILES.map((name) => join(idf, name))]) rmSync(file, { force: true });
 }
 
 function runMcconfig(sdk: Sdk, args: readonly string[], onOutput: (text: string) => void): Promise<{ code: number | null; text: string }> {

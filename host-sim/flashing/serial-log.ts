@@ -27,7 +27,7 @@ export interface SerialLog {
  */
 export async function openSerialLog(port: string, baud: number, interrupted: AbortSignal): Promise<SerialLog> {
   const socket = SOCKET.exec(port);
-  const stream = socket === null ? await openDevice(port, baud, interrupted) : connect({ host: socket[1] ?? '', port: Number(socket[2]) });
+  const stream = await keepTrying(port, interrupted, () => (socket === null ? openOnce(port, baud) : connectOnce(socket[1] ?? '', Number(socket[2]))));
   let isClosed = false;
   const close = (): void => {
     isClosed = true;
@@ -38,11 +38,12 @@ export async function openSerialLog(port: string, baud: number, interrupted: Abo
   return { lines: splitLines(stream, port, () => isClosed), close };
 }
 
-async function openDevice(port: string, baud: number, interrupted: AbortSignal): Promise<Readable> {
+/** A board comes back after its restart, an emulator listens a moment after it was started. */
+async function keepTrying(port: string, interrupted: AbortSignal, open: () => Promise<Readable>): Promise<Readable> {
   const giveUpMs = Date.now() + OPEN_TIMEOUT_MS;
   for (;;) {
     try {
-      return await openOnce(port, baud);
+      return await open();
     } catch (cause) {
       if (Date.now() > giveUpMs || interrupted.aborted) {
         throw new CliError('ERR_NO_BOARD', EXIT.unreachable, `the log at ${port} cannot be opened`, 'plug the board in again, and close every other program that has the port open', { cause });
@@ -50,6 +51,15 @@ async function openDevice(port: string, baud: number, interrupted: AbortSignal):
       await delay(RETRY_MS);
     }
   }
+}
+
+function connectOnce(host: string, port: number): Promise<Readable> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    // Stays: who reads the lines learns of a later error by reading.
+    socket.on('error', reject);
+    socket.once('connect', () => resolve(socket));
+  });
 }
 
 async function openOnce(port: string, baud: number): Promise<Readable> {

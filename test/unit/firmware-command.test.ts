@@ -124,6 +124,14 @@ describe('with the SDK', () => {
     expect(readFileSync(join(folder, 'out/image/xs_esp32.bin'), 'utf8')).toBe('xs_esp32.bin\n');
   });
 
+  test('takes no file of an earlier build: the SDK ends well where ESP-IDF has failed, and copies what it finds', async () => {
+    await link(MAKES_IMAGE);
+    const idf = write('out/sdk/tmp/esp32/esp32c3/release/latchkey/xsProj-esp32c3/build/xs_esp32.bin', 'of yesterday');
+    const { exitCode, stderr } = await link('true');
+    expect([exitCode, stderr]).toEqual([1, expect.stringMatching(/mcconfig ended with 0 and made no bootloader\.bin, partition-table\.bin, ota_data_initial\.bin, xs_esp32\.bin/)]);
+    expect([existsSync(idf), existsSync(join(folder, 'out/image'))]).toEqual([false, false]);
+  });
+
   test('takes the preload warnings that are known, and refuses a new one', async () => {
     const [known = ''] = readKnownWarnings();
     const fine = await link(`echo '### warning: ${known}'; ${MAKES_IMAGE}`);

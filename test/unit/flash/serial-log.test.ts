@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +55,19 @@ test('a closed log ends, a board that goes away is an error', async () => {
   const lines = firstLines(log.lines, 9);
   setTimeout(() => board?.kill('SIGKILL'), 100);
   await expect(lines).rejects.toMatchObject({ code: 'ERR_NO_BOARD', message: expect.stringContaining('the board went away') });
+});
+
+test('an emulator that listens only after the log was asked for is waited for', async () => {
+  const server = createServer((socket) => void socket.end('{"event":"connected"}\n'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const opened = openSerialLog(`socket://127.0.0.1:${port}`, 115_200, new AbortController().signal);
+  setTimeout(() => server.listen(port, '127.0.0.1'), 250);
+  const log = await opened;
+  expect(await firstLines(log.lines, 1)).toEqual(['{"event":"connected"}']);
+  log.close();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('a port that is none is told', async () => {
