@@ -198,7 +198,7 @@ test('faults are listed, end by themselves, and are told in the events', async (
 test.each<[what: string, args: readonly string[], code: number, says: string]>([
   ['an unknown kind', ['set', 'explode'], 2, 'Allowed choices are drop, delay'],
   ['no kind', ['set'], 2, "missing required argument 'kind'"],
-  ['a delay without its length', ['set', 'delay'], 1, 'delayMs must be a whole number from 1 to 60000'],
+  ['a delay without its length', ['set', 'delay'], 2, 'delay needs --delay'],
   ["another kind's option", ['set', 'drop', '--code', '3'], 1, 'and no code'],
   ['a device for what is the whole hub\'s', ['set', 'clock-offset', '--offset', '1h', '-d', 'dev1'], 1, 'and no deviceId'],
   ['a code that MQTT does not have', ['set', 'refuse', '--code', '6'], 2, 'whole number from 1 to 5'],
