@@ -7,7 +7,7 @@ export interface Diagnosis {
 
 const KNOWN: Readonly<Record<string, readonly [message: string, remedy: string]>> = {
   ERR_NVS_KEY_MISSING: ['the eFuse block of the encrypted settings holds no key that can be used', 'burn it: latchkey provision --release --burn --port …'],
-  ERR_NVS_UNREADABLE: ['the settings cannot be read: plain ones under a --release firmware, encrypted ones under another, or another key', 'run latchkey provision as the firmware was built (both with --release or both without), then latchkey flash'],
+  ERR_NVS_UNREADABLE: ['the settings cannot be read: damaged, plain ones under a --release firmware, encrypted ones under another, or another key', 'run latchkey provision as the firmware was built (both with --release or both without), then latchkey flash'],
   ERR_NVS_FULL: ['there is no room for another setting', 'provision again with fewer roots, or make nvs larger in manifests/partitions.csv'],
   ERR_SETTINGS_MISSING: ['the board has no settings that this firmware can read', 'provision it as the firmware was built (both with --release or both without), then latchkey flash --provision FOLDER'],
   ERR_KEYS_MISSING: ['the board has no key', 'provision it, then flash both: latchkey provision, latchkey flash --provision FOLDER'],
@@ -54,6 +54,7 @@ const KNOWN: Readonly<Record<string, readonly [message: string, remedy: string]>
   'self-test': ['a self-test failed', 'build and flash again; if it stays so, do not use this board'],
   'credential-refused': ['the hub refuses the device: key, name or its being disabled, the clock is right', 'compare with the registry: az iot hub device-identity show; provision again with --new-key'],
   'boot-loop': ['the board restarts again and again', 'read the last lines above it; try another power supply and cable, then a build without --release'],
+  'gave-up': ['the firmware gave up: it ran out of memory, or ESP-IDF met what it does not survive', 'read the lines above it; where memory ran out take features out of the image, or a chip with more RAM; a build without --release says more'],
   'no-image': ['there is nothing in the flash that starts', 'flash it again; for a secure-boot board with images that are signed by its key'],
   'bad-image': ['the image in the flash is damaged', 'run latchkey flash again'],
   brownout: ['the supply voltage breaks down', 'use another cable, port or power supply'],
@@ -76,6 +77,8 @@ const FATAL_TEXTS: readonly (readonly [pattern: string, code: string])[] = [
   ['Checksum failed', 'bad-image'],
   ['Factory app partition is not bootable', 'bad-image'],
   ['Brownout detector was triggered', 'brownout'],
+  ['abort() was called at', 'gave-up'],
+  ['Guru Meditation Error', 'gave-up'],
 ];
 
 export function codeOfText(line: string): string | undefined {
