@@ -4,37 +4,16 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "key-file.h"
+#include "own-target.h"
 #include "resource.h"
 #include "signer.h"
 
 #define MAX_TEXT_BYTES 2000u
 #define COMMAND_BYTES 9u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *fuzz_outcome(void);
-unsigned fuzz_library_version(void);
-void fuzz_reset_random(void);
-
-static const char *outcome = "OK";
-
-const char *fuzz_outcome(void) {
-  return outcome;
-}
-
-unsigned fuzz_library_version(void) {
-  return 0;
-}
-
-void fuzz_reset_random(void) {}
-
-static void check(bool holds) {
-  if (!holds) abort();
-}
 
 static void write_file(const char *path, const uint8_t *bytes, size_t length) {
   const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -2,37 +2,16 @@
  * Fuzz target: what a device reads of a bundle before anybody is believed. The first byte chooses: a bundle that starts with its keys
  * (their number in the low bits), a payload's base64url, or a certificate.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base64url.h"
 #include "compute-units.h"
+#include "own-target.h"
 #include "verify.h"
 
 #define KIND_CERTIFICATE 0x80u
 #define KIND_BASE64URL 0x40u
 #define MAX_TEXT_BYTES 20000u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *fuzz_outcome(void);
-unsigned fuzz_library_version(void);
-void fuzz_reset_random(void);
-
-static const char *outcome = "OK";
-
-const char *fuzz_outcome(void) {
-  return outcome;
-}
-
-unsigned fuzz_library_version(void) {
-  return 0;
-}
-
-void fuzz_reset_random(void) {}
-
-static void check(bool holds) {
-  if (!holds) abort();
-}
 
 /* What is canonical is what it encodes to again, and decoding in place gives the same. */
 static void try_base64url(const uint8_t *text, size_t length) {
