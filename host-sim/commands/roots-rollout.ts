@@ -4,6 +4,7 @@ import { PART_BYTES } from '../../firmware/agent/roots/root-limits.ts';
 import { parseBundleUrl } from '../../firmware/agent/roots/root-place.ts';
 import { explained, readBytes, readEnvelopeFile } from '../roots/bundle-files.ts';
 import { readDraft } from '../roots/bundle-draft.ts';
+import { countSigners } from '../roots/node-verifier.ts';
 import { rollOut, type RolloutEvent, type RolloutPlan } from '../roots/rollout.ts';
 import { isTerminal, makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
@@ -58,8 +59,7 @@ async function run(file: string, flags: RolloutFlags, context: CliContext): Prom
 }
 
 function planOf(file: string, flags: RolloutFlags): RolloutPlan {
-  const { version } = explained(file, () => readDraft(readEnvelopeFile(file)));
-  if (readEnvelopeFile(file).signatures.length === 0) throw new CliError('ERR_BUNDLE', EXIT.configuration, `${file} is a draft: nobody has signed it`, `sign it first: latchkey roots sign ${file} --key FILE`);
+  const version = requireSigned(file);
   if (flags.url !== undefined && parseBundleUrl(flags.url) === undefined) throw new InvalidArgumentError(`--url: expected http://host/path, got "${flags.url}".`);
   const waves = flags.wave ?? [1, 10, 50, 100];
   if (waves.some((each, index) => index > 0 && each <= (waves[index - 1] ?? 0))) throw new InvalidArgumentError('--wave: each wave must be larger than the one before.');
@@ -72,6 +72,16 @@ function planOf(file: string, flags: RolloutFlags): RolloutPlan {
     waveMs: flags.waveTime,
     pollMs: flags.poll,
   };
+}
+
+/** No device takes a bundle that too few of its own keys have signed, and each would go on reporting that. @returns its version */
+function requireSigned(file: string): number {
+  const envelope = readEnvelopeFile(file);
+  const { version, keys, threshold } = explained(file, () => readDraft(envelope));
+  const signed = explained(file, () => countSigners(envelope, keys));
+  if (signed >= threshold) return version;
+  const fault = envelope.signatures.length === 0 ? ' is a draft: nobody has signed it' : `: ${signed} of its own keys ${signed === 1 ? 'has' : 'have'} signed, ${threshold} must`;
+  throw new CliError('ERR_BUNDLE', EXIT.configuration, `${file}${fault}`, `sign it first: latchkey roots sign ${file} --key FILE`);
 }
 
 /** Desired properties that carry the bundle itself. @see firmware/agent/roots/root-offer.ts */

@@ -106,10 +106,13 @@ test('"roots rollout" finds the hub that runs, and ends with a table and what to
   const hub = await startHub(['--device', 'dev1', '--device', 'dev2']);
   const file = join(hub.folder, '2.json');
   try {
-    const key = await makeUpdateKey();
-    const bundle = await makeBundle({ version: 2, roots: [trusted(readFileSync(projectPath('certs/microsoft-rsa-root-2017.der')))], keys: [key], threshold: 1 }, [key]);
-    writeFileSync(file, bundle);
+    const keys = [await makeUpdateKey(), await makeUpdateKey()] as const;
+    const set = { version: 2, roots: [trusted(readFileSync(projectPath('certs/microsoft-rsa-root-2017.der')))], keys, threshold: 2 };
     const roll = (...args: readonly string[]): Promise<CliRun> => hub.latchkey(['roots', 'rollout', file, '--wave', '50', '--wave-time', '1s', '--poll', '100ms', ...args]);
+    writeFileSync(file, await makeBundle(set, [keys[0]]));
+    const tooEarly = await roll();
+    expect([tooEarly.exitCode, tooEarly.stdout, tooEarly.stderr]).toEqual([3, '', expect.stringContaining('1 of its own keys has signed, 2 must (ERR_BUNDLE)\n  sign it first: latchkey roots sign')]);
+    writeFileSync(file, await makeBundle(set, keys));
     const run = await roll('--url', 'http://roots.test/2.json');
     expect(run.exitCode).toBe(1);
     expect(run.stdout.split('\n').slice(0, 2)).toEqual(['wave         %  offered     done   failed  waiting  offline', '1      stopped        1        0        0        0        1']);
