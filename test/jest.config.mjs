@@ -10,5 +10,6 @@ export default {
   // A guard against a hang, and no measure: on a machine that does much else at the same time everything takes ten times as long.
   testTimeout: 240_000,
   maxWorkers: 2,
+  setupFiles: ['<rootDir>/test/setup.cjs'],
   testSequencer: '<rootDir>/test/long-first.cjs',
 };
