@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { projectPath } from '../board/project-path.ts';
@@ -17,6 +18,9 @@ import type { SdkconfigOptions } from './sdkconfig.ts';
 const IMAGE_FILES = ['bootloader.bin', 'partition-table.bin', 'ota_data_initial.bin', 'xs_esp32.bin'];
 /** The same in ESP-IDF's own folder, from which the SDK copies what it finds there, also after a build that failed. */
 const IDF_FILES = ['bootloader/bootloader.bin', 'partition_table/partition-table.bin', 'ota_data_initial.bin', 'xs_esp32.bin', 'xs_esp32.elf'];
+
+/** What else decides how C files are compiled; the SDK's makefile compiles none of them again when one of these has changed. */
+const COMPILED_WITH = ['manifests/manifest.json', 'manifests/mbedtls.flags'];
 
 /** `.build/firmware/<chip>`: the scripts and `sdkconfig/`, where the manifests look for them; `sdk/` (the SDK's own) and `image/`, unless those go elsewhere. */
 export function buildFolder(chip: Chip): string {
@@ -58,7 +62,9 @@ export async function linkImage(chip: Chip, sdk: Sdk, folder: string, onOutput: 
   const target = chip.family === chip.name && chip.name === 'esp32' ? 'esp32' : `esp32/${chip.name}`;
   const built = join(output, 'bin', target, 'release/latchkey');
   mkdirSync(output, { recursive: true });
-  forgetFormerBuild(image, built, join(output, 'tmp', target, `release/latchkey/xsProj-${chip.family}/build`));
+  forgetOtherOptions(output, chip, sdk);
+  const work = join(output, 'tmp', target, 'release/latchkey');
+  forgetFormerBuild(image, built, join(work, `xsProj-${chip.family}/build`));
   const { code, text } = await runMcconfig(sdk, mcconfigArguments(chip, output), onOutput);
   const missing = IMAGE_FILES.filter((name) => !existsSync(join(built, name)));
   if (code !== 0 || missing.length > 0) {
@@ -66,6 +72,7 @@ export async function linkImage(chip: Chip, sdk: Sdk, folder: string, onOutput: 
   }
   const { added } = compareWarnings(parsePreloadWarnings(text), readKnownWarnings());
   if (added.length > 0) {
+    rmSync(join(work, 'mc.xs.c'), { force: true }); // else the linker has nothing to do the next time, and says nothing
     throw new CliError('ERR_IMAGE', EXIT.failed, `${added.length} new preload warnings, each costs RAM:\n  ${added.join('\n  ')}`, 'make the variable const and freeze the object; manifests/preload-warnings.txt may only shrink');
   }
   mkdirSync(image, { recursive: true });
@@ -73,10 +80,24 @@ export async function linkImage(chip: Chip, sdk: Sdk, folder: string, onOutput: 
   return image;
 }
 
+/**
+ * Objects of another kind of build go: with those of one for the desk in it, a release would not look for the key of NVS, and ESP-IDF
+ * would burn the block.
+ */
+function forgetOtherOptions(output: string, chip: Chip, sdk: Sdk): void {
+  const stamp = join(output, 'options.sha256');
+  const digest = createHash('sha256').update(`${sdk.moddable}\n${sdk.idf}\n`);
+  for (const path of [join(buildFolder(chip), 'sdkconfig/sdkconfig.defaults'), ...COMPILED_WITH.map(projectPath)]) digest.update(readFileSync(path));
+  const options = digest.digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === options) return;
+  for (const made of ['bin', 'tmp']) rmSync(join(output, made), { recursive: true, force: true });
+  writeFileSync(stamp, options);
+}
+
 /** What is there afterwards is of this build: the SDK's ends well where ESP-IDF's has failed. */
 function forgetFormerBuild(image: string, built: string, idf: string): void {
-  rmSync(image, { recursive: true, force: true });
-  for (const file of [...IMAGE_FILES.map((name) => join(built, name)), ...IDF_FILES.map((name) => join(idf, name))]) rmSync(file, { force: true });
+  for (const folder of [image, built]) for (const name of IMAGE_FILES) rmSync(join(folder, name), { force: true });
+  for (const name of IDF_FILES) rmSync(join(idf, name), { force: true });
 }
 
 function runMcconfig(sdk: Sdk, args: readonly string[], onOutput: (text: string) => void): Promise<{ code: number | null; text: string }> {

@@ -129,14 +129,29 @@ describe('with the SDK', () => {
     const idf = write('out/sdk/tmp/esp32/esp32c3/release/latchkey/xsProj-esp32c3/build/xs_esp32.bin', 'of yesterday');
     const { exitCode, stderr } = await link('true');
     expect([exitCode, stderr]).toEqual([1, expect.stringMatching(/mcconfig ended with 0 and made no bootloader\.bin, partition-table\.bin, ota_data_initial\.bin, xs_esp32\.bin/)]);
-    expect([existsSync(idf), existsSync(join(folder, 'out/image'))]).toEqual([false, false]);
+    expect([existsSync(idf), existsSync(join(folder, 'out/image/xs_esp32.bin'))]).toEqual([false, false]);
   });
 
-  test('takes the preload warnings that are known, and refuses a new one', async () => {
+  test('compiles everything anew for other options: an object of a build for the desk would leave the checks of a release out', async () => {
+    const object = (): string => write('out/sdk/tmp/esp32/esp32c3/release/latchkey/chip-efuse.c.o', 'compiled');
+    const build = (...more: string[]): Promise<unknown> => runCommandLine(['firmware', 'build', '--chip', 'esp32c3', '--output', join(folder, 'out'), ...more], { env: fakeSdk(MAKES_IMAGE) });
+    await build();
+    const path = object();
+    await build();
+    expect(existsSync(path)).toBe(true);
+    await build('--release');
+    expect(existsSync(path)).toBe(false);
+    await build();
+  });
+
+  test('takes the preload warnings that are known, and refuses a new one, the second time too', async () => {
     const [known = ''] = readKnownWarnings();
     const fine = await link(`echo '### warning: ${known}'; ${MAKES_IMAGE}`);
     expect(fine.exitCode).toBe(0);
-    const { exitCode, stderr } = await link(`echo '### warning: latchkey/firmware: agent_limits__NEW: not frozen'; ${MAKES_IMAGE}`);
+    // The SDK links when the file is not there, and only then it warns.
+    const linking = 'c="$5/tmp/esp32/esp32c3/release/latchkey"; /bin/mkdir -p "$c"; test -e "$c/mc.xs.c" || { echo linked > "$c/mc.xs.c"; echo "### warning: latchkey/firmware: agent_limits__NEW: not frozen"; }';
+    await link(`${linking}; ${MAKES_IMAGE}`);
+    const { exitCode, stderr } = await link(`${linking}; ${MAKES_IMAGE}`);
     expect([exitCode, stderr]).toEqual([1, expect.stringMatching(/1 new preload warnings.*\n {2}latchkey\/firmware: agent_limits__NEW: not frozen/)]);
   });
 
