@@ -14,6 +14,7 @@ const MIN_PASSED = 100;
 /** Programs that judge the project's own code, with the Debian packages that hold them. */
 const JUDGES = {
   openssl: 'openssl',
+  curl: 'curl',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   python3: 'python3',
