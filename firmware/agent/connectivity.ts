@@ -68,7 +68,9 @@ export type ConnectivityEvent =
   | { readonly type: 'resynchronised' }
   /** The wall clock was slow by `offMs` and has been set: the token ends that much sooner. */
   | { readonly type: 'clockMoved'; readonly offMs: number }
-  | { readonly type: 'tokenSupplied' };
+  | { readonly type: 'tokenSupplied' }
+  /** Trust anchors have come that the failures so far say nothing about. */
+  | { readonly type: 'trustRenewed' };
 
 /** `late`: not open, or no CONNACK, in time. */
 export type DropReason = 'lost' | 'late' | 'refused' | 'stopped';
@@ -172,6 +174,10 @@ export function step(state: Connectivity, event: ConnectivityEvent, context: Con
       return clockMoved(state, event.offMs, context);
     case 'tokenSupplied':
       return state.running ? tokenSupplied(state, context) : [state];
+    case 'trustRenewed':
+      // A refusal by the hub waits as it would have.
+      if (state.hasCurrent || state.refusals > 0 || state.openAtMs === Infinity) return [state];
+      return woke({ ...state, openAtMs: Math.min(state.openAtMs, context.nowMs) }, context);
   }
 }
 

@@ -212,6 +212,13 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
     }
   }
 
+  connectNow(): void {
+    const candidate = this.#candidate;
+    // It was opened with the anchors before.
+    if (this.#current === undefined && candidate !== undefined && this.#candidateEpoch !== this.#trust?.epoch) this.conversationStuck(candidate, 'ERR_ROOTS_CHANGED');
+    this.#dispatch({ type: 'trustRenewed' });
+  }
+
   trustPlanned(): void {
     this.#arm();
   }

@@ -89,4 +89,8 @@ export type RootEvent =
   /** The hub's issuer is not trusted: a server of bundles was asked for `version`; `code` says why none was taken, or `OK`. */
   | { readonly type: 'roots-recovery'; readonly host: string; readonly version: number; readonly code: string }
   /** Flash does not hold the set that was verified: no bundle is taken until the device is provisioned again. */
-  | { readonly type: 'roots-damaged'; readonly version: number };
+  | { readonly type: 'roots-damaged'; readonly version: number }
+  /** The committed bundle has come again, and flash holds it. */
+  | { readonly type: 'roots-repaired'; readonly version: number }
+  /** The committed set is beyond its end, and no newer one has come: somebody may keep them away. It is used all the same. */
+  | { readonly type: 'roots-expired'; readonly version: number };

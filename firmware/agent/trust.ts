@@ -14,6 +14,8 @@ export interface TrustedAgent {
   tell(event: AgentEvent): void;
   /** Ends every connection, because of roots that are no longer trusted; a new one is made at once. */
   reconnect(code: string): void;
+  /** New anchors have come to a device without a connection: it does not wait until it would try again. */
+  connectNow(): void;
   /** `wakeAtMs` is earlier than it was. */
   trustPlanned(): void;
 }

@@ -22,6 +22,7 @@ export function openRoots({ roots, updates }: Settings, config: AgentConfig, por
     identity: config.identity,
     host: config.host,
     hostPort: config.port,
+    idScope: updates.idScope,
     factory: {
       version: updates.version,
       roots: roots.map((der) => ({ der: new Uint8Array(der), purposes: ['hub', 'dps', 'storage', 'custom'] })),

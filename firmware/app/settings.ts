@@ -13,6 +13,8 @@ export interface UpdateSettings {
   readonly threshold: number;
   /** Of the roots that were provisioned. */
   readonly version: number;
+  /** Of the DPS instance, where there is one: bundles may be for it instead of a hub. */
+  readonly idScope: string | undefined;
   readonly recoveryHosts: readonly string[];
   readonly recovery: Partial<RecoveryOptions>;
 }
@@ -97,6 +99,7 @@ function readUpdates(text: (key: string) => string | undefined, number: (key: st
     keys: keys instanceof ArrayBuffer ? new Uint8Array(keys) : new Uint8Array(0),
     threshold: number('rneed') ?? 1,
     version: number('rversion') ?? 1,
+    idScope: text('dps-scope'),
     recoveryHosts: text('recovery')?.split(',') ?? [],
     recovery: {
       failures: number('rfails') ?? DEFAULT_RECOVERY.failures,

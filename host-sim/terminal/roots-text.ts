@@ -24,6 +24,10 @@ export function describeRootsEvent(event: string, fields: Fields): ToneText | un
       return { tone: 'bad', text: `refused a bundle of roots: ${code}` };
     case 'roots-damaged':
       return { tone: 'bad', text: `version ${version} of the roots is damaged in flash` };
+    case 'roots-repaired':
+      return { tone: 'good', text: `version ${version} of the roots is in flash again` };
+    case 'roots-expired':
+      return { tone: 'warning', text: `version ${version} of the roots is beyond its end, and no newer one has come` };
     default:
       return undefined;
   }

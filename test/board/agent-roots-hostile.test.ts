@@ -1,55 +1,27 @@
-import { createHash, randomBytes } from 'node:crypto';
-
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 
-import type { DevelopmentPki } from '../../certs/development-pki.ts';
 import { MAX_ERASES_PER_HOUR } from '../../firmware/agent/roots/root-limits.ts';
 import type { JsonObject } from '../../host-sim/hub/twins/json.ts';
-import { HUB_NAME, SERVER_NAMES } from '../../host-sim/simulation/hub-side.ts';
 import type { VirtualSocket } from '../../host-sim/time/virtual-socket.ts';
 import { recordEvidence } from '../evidence.ts';
-import { buildAgent, type AgentPrograms } from '../fakes/agent-board.ts';
-import { DEVICE_ID } from '../fakes/agent-board-device.ts';
-import { openHubBoard, type HubBoard } from '../fakes/agent-board-hub.ts';
-import { createTestPki } from '../fakes/agent-board-pki.ts';
-import { makeBundle, makeUpdateKey, pointsOf, trusted, type UpdateKey } from '../fakes/root-bundles.ts';
+import type { HubBoard } from '../fakes/agent-board-hub.ts';
+import { BUNDLE_HOST, digestOf, RootBoard, urlOf } from '../fakes/root-board.ts';
+import { trusted } from '../fakes/root-bundles.ts';
 
-const HOST = 'roots.test';
-const ADDRESS = '192.0.2.9';
-const URL_2: JsonObject = { roots: { version: 2, url: `http://${HOST}/2.json` } };
-
-let programs: AgentPrograms;
-let keys: UpdateKey[];
-let other: DevelopmentPki;
+let world: RootBoard;
 let good: Buffer;
-let open: HubBoard;
 let answered = 0;
 
-beforeAll(async () => {
-  programs = await buildAgent('32-bit');
-  keys = await Promise.all(Array.from({ length: 3 }, makeUpdateKey));
-  other = await createTestPki(SERVER_NAMES);
-}, 300_000);
+beforeAll(async () => void (world = await RootBoard.create()), 300_000);
+afterEach(() => world.remove());
 
 /** A connected device; `serve` answers whoever asks for a bundle. */
 async function start(serve: (socket: VirtualSocket) => void, interval = 1000): Promise<HubBoard> {
-  open = await openHubBoard({ key: randomBytes(32), updateKeys: pointsOf(keys), settings: { interval, rneed: 2 } });
-  const roots = [trusted(open.pki.root.certificateDer), trusted(other.root.certificateDer)];
-  good = Buffer.from(await makeBundle({ version: 2, roots, keys, threshold: 2, expires: '2028-01-01T00:00:00Z', audience: { hubs: [HUB_NAME], idScopes: [], devices: '*' } }, keys.slice(0, 2)));
-  open.board.names.set(HOST, ADDRESS);
-  open.board.tcp.set(`${ADDRESS}:80`, (socket) => {
-    socket.on('error', () => {});
-    serve(socket);
-  });
-  open.board.start(programs);
-  await open.board.untilEvent('connected');
-  return open;
-}
-
-afterEach(() => open.board.remove());
-
-function offer({ hub }: HubBoard, desired: JsonObject): void {
-  hub.twins.patch({ deviceId: DEVICE_ID }, { properties: { desired } });
+  const run = await world.start({ interval });
+  good = Buffer.from(await world.bundle([trusted(run.pki.root.certificateDer), trusted(world.other.root.certificateDer)]));
+  world.answerBy(serve);
+  await run.board.untilEvent('connected');
+  return run;
 }
 
 /** Everything at once, when the request has come. */
@@ -62,7 +34,7 @@ const ATTACKS: readonly (readonly [string, string, (socket: VirtualSocket) => vo
   ['a server that never answers', 'ERR_TIMEOUT', () => {}],
   ['a byte every ten seconds', 'ERR_TIMEOUT', (socket) => {
     socket.once('data', () => socket.write('H'));
-    for (let byte = 1; byte < 5; byte++) open.board.clock.setTimer(byte * 10_000, () => socket.write('TTP/1'.charAt(byte - 1)));
+    for (let byte = 1; byte < 5; byte++) world.run.board.clock.setTimer(byte * 10_000, () => socket.write('TTP/1'.charAt(byte - 1)));
   }],
   ['a head without an end', 'ERR_FETCH_FORMAT', answerWith(() => `HTTP/1.1 200 OK\r\n${'X-More: yes\r\n'.repeat(1000)}`)],
   ['chunks', 'ERR_FETCH_FORMAT', answerWith(() => `${head('Transfer-Encoding: chunked\r\n')}5\r\nhello\r\n0\r\n\r\n`)],
@@ -81,13 +53,13 @@ const ATTACKS: readonly (readonly [string, string, (socket: VirtualSocket) => vo
 describe('a server of bundles that means ill', () => {
   test.each(ATTACKS)('%s: %s, and the device goes on', async (_, code, serve) => {
     const run = await start(serve);
-    offer(run, URL_2);
+    world.offer(urlOf(2));
     await run.board.untilEvent('roots-refused', { code });
     await run.board.runFor(5000);
     expect(run.board.events('disconnected')).toEqual([]);
     expect(run.board.events('roots-committed')).toEqual([]);
     // An honest server in the end: the offer still stands.
-    run.board.tcp.set(`${ADDRESS}:80`, answerWith(() => Buffer.concat([Buffer.from(head(`Content-Length: ${good.length}\r\n`)), good])));
+    world.answerBy(answerWith(() => Buffer.concat([Buffer.from(head(`Content-Length: ${good.length}\r\n`)), good])));
     await run.board.untilEvent('roots-passed', { version: 2 }, 7_200_000);
     answered += 1;
     if (answered === ATTACKS.length) recordEvidence('root-server-attacks', answered);
@@ -97,7 +69,7 @@ describe('a server of bundles that means ill', () => {
 describe('a service side that means ill', () => {
   const HOURS = 6;
   const part = (version: number, sha256: string, index: number, text: string): JsonObject => ({ version, sha256, parts: 2, index, part: text });
-  const digestOf = (n: number): string => createHash('sha256').update(String(n)).digest('hex');
+  const digestOfNumber = (n: number): string => digestOf(Buffer.from(String(n)));
   const whole = 'A'.repeat(3840);
 
   test('wears no flash out with parts of ever new bundles: at most four sector erases an hour', async () => {
@@ -107,7 +79,7 @@ describe('a service side that means ill', () => {
     let erases = 0;
     let before = bytes();
     for (let n = 0; n < HOURS * 60; n++) {
-      offer(run, { rootsPart0: part(2, digestOf(n), 0, whole) });
+      world.offer({ rootsPart0: part(2, digestOfNumber(n), 0, whole) });
       await board.runFor(60_000);
       const after = bytes();
       for (let block = 0; block < 14; block++) erases += Number(wasErased(before, after, block));
@@ -121,21 +93,21 @@ describe('a service side that means ill', () => {
   });
 
   test.each<readonly [string, string, JsonObject]>([
-    ['a version far ahead, in parts', 'ERR_BUNDLE_VERSION', { rootsPart0: part(2 ** 31 - 1, digestOf(0), 0, whole) }],
-    ['a version beyond all versions', 'ERR_BUNDLE_FORMAT', { rootsPart0: part(2 ** 31, digestOf(0), 0, whole) }],
-    ['a version far ahead, by a URL that names no version', 'ERR_BUNDLE_VERSION', { roots: { version: 2 ** 31 - 1, url: `http://${HOST}/last` } }],
-    ['a URL with a line break', 'ERR_BUNDLE_FORMAT', { roots: { version: 2, url: `http://${HOST}/2.json HTTP/1.0\r\nX: y` } }],
-    ['a URL with credentials', 'ERR_BUNDLE_FORMAT', { roots: { version: 2, url: `http://user:pass@${HOST}/2.json` } }],
-    ['a URL of HTTPS', 'ERR_BUNDLE_FORMAT', { roots: { version: 2, url: `https://${HOST}/2.json` } }],
-    ['a part of another size', 'ERR_BUNDLE_PART', { rootsPart0: part(2, digestOf(0), 0, 'AAAA') }],
-    ['a part that is no base64url', 'ERR_BUNDLE_FORMAT', { rootsPart0: part(2, digestOf(0), 0, '+'.repeat(3840)) }],
+    ['a version far ahead, in parts', 'ERR_BUNDLE_VERSION', { rootsPart0: part(2 ** 31 - 1, digestOfNumber(0), 0, whole) }],
+    ['a version beyond all versions', 'ERR_BUNDLE_FORMAT', { rootsPart0: part(2 ** 31, digestOfNumber(0), 0, whole) }],
+    ['a version far ahead, by a URL that names no version', 'ERR_BUNDLE_VERSION', { roots: { version: 2 ** 31 - 1, url: `http://${BUNDLE_HOST}/last` } }],
+    ['a URL with a line break', 'ERR_BUNDLE_FORMAT', { roots: { version: 2, url: `http://${BUNDLE_HOST}/2.json HTTP/1.0\r\nX: y` } }],
+    ['a URL with credentials', 'ERR_BUNDLE_FORMAT', { roots: { version: 2, url: `http://user:pass@${BUNDLE_HOST}/2.json` } }],
+    ['a URL of HTTPS', 'ERR_BUNDLE_FORMAT', { roots: { version: 2, url: `https://${BUNDLE_HOST}/2.json` } }],
+    ['a part of another size', 'ERR_BUNDLE_PART', { rootsPart0: part(2, digestOfNumber(0), 0, 'AAAA') }],
+    ['a part that is no base64url', 'ERR_BUNDLE_FORMAT', { rootsPart0: part(2, digestOfNumber(0), 0, '+'.repeat(3840)) }],
   ])('%s: %s', async (_, code, desired) => {
     const run = await start(() => {});
-    offer(run, desired);
+    world.offer(desired);
     await run.board.untilEvent('roots-refused', { code });
     await run.board.runFor(2000);
     expect(run.board.events('disconnected')).toEqual([]);
-    expect(run.hub.twins.read({ deviceId: DEVICE_ID }).reported.roots).toMatchObject({ version: 1, state: 'committed', error: code });
+    expect(world.reportedRoots).toMatchObject({ version: 1, state: 'committed', error: code });
   });
 });
 

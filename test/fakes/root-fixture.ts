@@ -6,6 +6,7 @@ import { checkBundle } from '../../firmware/agent/roots/check-bundle.ts';
 import type { RootBundle } from '../../firmware/agent/roots/bundle.ts';
 import { PART_BYTES } from '../../firmware/agent/roots/root-limits.ts';
 import type { RootVerifier } from '../../firmware/agent/roots/root-verifier.ts';
+import type { RootFlash } from '../../firmware/agent/roots/root-flash.ts';
 import { RootStore, type FactorySet } from '../../firmware/agent/roots/root-store.ts';
 import { projectPath } from '../../host-sim/board/project-path.ts';
 import { nodeRootVerifier } from '../../host-sim/roots/node-verifier.ts';
@@ -27,8 +28,15 @@ function remembering(verifier: RootVerifier): RootVerifier {
     if (!good.has(key)) look();
     good.add(key);
   };
+  const certificates = new Map<string, ReturnType<RootVerifier['readCertificate']>>();
   return {
     ...verifier,
+    readCertificate(der) {
+      const key = Buffer.from(der).toString('latin1');
+      const read = certificates.get(key) ?? verifier.readCertificate(der);
+      certificates.set(key, read);
+      return read;
+    },
     openBundle(bundle, keys, threshold) {
       once([bundle, keys, threshold], () => void verifier.openBundle(bundle, keys, threshold));
       return verifier.readBundle(bundle);
@@ -81,8 +89,9 @@ export class RootFixture {
     return new NorFlash(PARTITION_BLOCKS, BLOCK_BYTES);
   }
 
-  open(flash: NorFlash, nowMs: () => number = () => 0, factory: FactorySet = this.factory): RootStore {
-    return new RootStore(flash, verifier, factory, nowMs);
+  /** @param wallSeconds of a trusted clock; 0: there is none */
+  open(flash: RootFlash, nowMs: () => number = () => 0, factory: FactorySet = this.factory, wallSeconds: () => number = () => 0): RootStore {
+    return new RootStore(flash, verifier, factory, { nowMs, wallSeconds });
   }
 
   /** What the device decides. @throws BundleError */

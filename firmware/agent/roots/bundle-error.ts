@@ -34,6 +34,8 @@ export type BundleErrorCode =
   | 'ERR_BUNDLE_PART'
   /** Flash was erased often enough for this hour. */
   | 'ERR_BUNDLE_RATE'
+  /** Flash has not taken what was written. */
+  | 'ERR_BUNDLE_FLASH'
   | 'ERR_BUNDLE_MEMORY';
 
 export class BundleError extends Error {

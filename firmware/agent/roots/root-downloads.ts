@@ -9,8 +9,8 @@ import { parseBundleHost, type BundlePlace } from './root-place.ts';
 
 export interface DownloadsOwner {
   nowMs(): number;
-  /** Of the stored set. */
-  readonly version: number;
+  /** Of the bundle that would do something. */
+  readonly nextVersion: number;
   /**
    * @param target the version that the owner wants in the end
    * @param isFollowed another link is there behind this one: it may have expired
@@ -18,6 +18,8 @@ export interface DownloadsOwner {
    */
   take(bundle: Uint8Array, target: number, isFollowed: boolean): string | undefined;
   refused(code: string): void;
+  /** A recovery is over that has brought something. */
+  recovered(): void;
   tell(event: AgentEvent): void;
   /** `wakeAtMs` is earlier than it was. */
   downloadsPlanned(): void;
@@ -40,6 +42,8 @@ export class RootDownloads {
   #recovery: Recovery = initialRecovery;
   /** Links fetched in this recovery. */
   #links = 0;
+  /** What it began with. */
+  #recoveredFrom = 0;
   /** An expired link that another one follows. */
   #followedVersion = 0;
 
@@ -69,7 +73,7 @@ export class RootDownloads {
 
   offer(offer: UrlOffer): void {
     this.#offer = offer;
-    if (offer.version <= this.#owner.version) return;
+    if (offer.version < this.#owner.nextVersion) return;
     this.#fetchTries = 0;
     this.#fetchAtMs = this.#owner.nowMs();
     this.#owner.downloadsPlanned();
@@ -89,7 +93,7 @@ export class RootDownloads {
   #fetchOffered(): void {
     this.#fetchAtMs = Infinity;
     const offer = this.#offer;
-    const next = this.#owner.version + 1;
+    const next = this.#owner.nextVersion;
     if (offer === undefined || offer.version < next) return;
     const place = placeOf(next, offer.version, offer.place);
     if (place === undefined) return this.#owner.refused('ERR_BUNDLE_VERSION');
@@ -97,7 +101,7 @@ export class RootDownloads {
       if (!result.ok) this.#owner.refused(result.code);
       const isTaken = result.ok && this.#owner.take(result.bytes, offer.version, false) === undefined;
       if (isTaken) this.#fetchTries = 0;
-      const isDone = (this.#offer?.version ?? 0) <= this.#owner.version;
+      const isDone = (this.#offer?.version ?? 0) < this.#owner.nextVersion;
       this.#fetchAtMs = isDone ? Infinity : this.#owner.nowMs() + (isTaken ? 0 : this.#backoffMs());
     });
   }
@@ -114,26 +118,32 @@ export class RootDownloads {
     const host = this.#hosts[this.#recovery.tries % this.#hosts.length];
     this.advance({ type: 'tried', random: this.#port.random() });
     this.#links = 0;
-    if (host !== undefined) this.#recoverFrom(host, this.#owner.version + 1);
+    this.#recoveredFrom = this.#owner.nextVersion;
+    if (host !== undefined) this.#recoverFrom(host, this.#recoveredFrom);
   }
 
   /** Link after link until there is no next one: only the last must not have expired. */
   #recoverFrom(host: string, version: number): void {
     const place = parseBundleHost(host, `/${version}.json`);
-    if (place === undefined || this.#links >= MAX_LINKS) return;
+    if (place === undefined || this.#links >= MAX_LINKS) return this.#endRecovery();
     this.#links += 1;
     this.#get(place, (result) => {
       const code = this.#takeRecovered(result, version);
       this.#owner.tell({ type: 'roots-recovery', host, version, code: code ?? 'OK' });
       if (code === 'ERR_BUNDLE_EXPIRED') this.#recoverFrom(host, version + 1);
-      else if (code === undefined) this.#recoverFrom(host, this.#owner.version + 1);
+      else if (code === undefined) this.#recoverFrom(host, this.#owner.nextVersion);
+      else this.#endRecovery();
     });
+  }
+
+  #endRecovery(): void {
+    if (this.#owner.nextVersion !== this.#recoveredFrom) this.#owner.recovered();
   }
 
   /** Why no bundle was taken; `undefined` when one was, or when an expired one may now be taken. */
   #takeRecovered(result: FetchResult, version: number): string | undefined {
     if (!result.ok) return result.code;
-    const next = this.#owner.version + 1;
+    const next = this.#owner.nextVersion;
     if (version === next) return this.#owner.take(result.bytes, version, this.#followedVersion === next);
     this.#followedVersion = next;
     return undefined;

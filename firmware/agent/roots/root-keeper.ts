@@ -38,6 +38,7 @@ const UNTRUSTED_ISSUER = 'ERR_TLS_UNTRUSTED_ISSUER';
 /** What TLS says when it is given no anchor. */
 const NO_ANCHOR = 'ERR_TLS_CONFIG';
 const ROOTS_REVOKED = 'ERR_ROOTS_REVOKED';
+const ROOTS_EXPIRED = 'ERR_ROOTS_EXPIRED';
 /** Names that the reported state of the roots has; the twin's reader knows them by `reported`. */
 type RootsState = 'committed' | 'trial' | 'rolledBack';
 
@@ -63,11 +64,13 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   #checkAtMs = Infinity;
   #caller: MethodRequest | undefined;
   #error: string | undefined;
+  #isExpiryTold = false;
   #reported = '';
 
   constructor(options: RootKeeperOptions) {
     this.#options = options;
-    this.store = new RootStore(options.flash, options.verifier, options.factory, () => this.nowMs());
+    const clock = { nowMs: () => this.nowMs(), wallSeconds: () => Math.floor((this.#wallMs ?? 0) / 1000) };
+    this.store = new RootStore(options.flash, options.verifier, options.factory, clock);
     this.#downloads = new RootDownloads(options.port, options.recoveryHosts ?? [], options.recovery, this);
     this.#trial = new RootTrial(options, this);
   }
@@ -96,6 +99,7 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
     if (this.store.isDamaged) this.#agent?.tell({ type: 'roots-damaged', version: this.store.version });
     if (this.store.phase === 'failed') this.#trial.planAgain();
     else if (this.store.isComplete) this.#checkAtMs = this.nowMs();
+    this.#checkExpiry();
     this.#report();
   }
 
@@ -110,6 +114,7 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   linkOpened(epoch: number): void {
     this.#downloads.advance({ type: 'verified' });
     if (epoch === this.epoch) this.#trialPassed();
+    this.#checkExpiry();
   }
 
   linkFailed(code: string, epoch: number): void {
@@ -178,9 +183,9 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   }
 
   #takePart({ version, digest, count, index, text }: PartOffer): void {
-    if (version <= this.store.version) return;
-    if (version > this.store.version + 1) throw new BundleError('ERR_BUNDLE_VERSION', `version ${version} does not follow ${this.store.version}`);
-    const { staging } = this.store;
+    const { staging, nextVersion } = this.store;
+    if (version < nextVersion) return;
+    if (version > nextVersion) throw new BundleError('ERR_BUNDLE_VERSION', `version ${version} does not follow ${this.store.version}`);
     const isSame = staging !== undefined && staging.version === version && staging.count === count && staging.digest.every((byte, at) => byte === digest[at]);
     const bytes = this.#options.port.text.encodeUtf8(text);
     const part = bytes.subarray(0, this.#options.verifier.decodeInPlace(bytes, 0, bytes.length));
@@ -209,9 +214,9 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
 
   /** @param isInner another link follows */
   #take(bundle: Uint8Array, isInner: boolean): void {
-    const { verifier, identity, idScope, port } = this.#options;
-    const hasTime = this.#agent !== undefined && this.#agent.clockLevel !== 'unset';
-    if (this.store.isDamaged) throw new BundleError('ERR_BUNDLE_SIGNATURES', 'the stored set is damaged: no key can be believed');
+    const { verifier, identity, idScope } = this.#options;
+    const nowMs = this.#wallMs;
+    if (this.store.isDamaged) return this.#repair(bundle);
     const read = checkBundle(bundle, {
       verifier,
       keys: this.store.keys,
@@ -220,12 +225,12 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
       hub: identity.hub,
       idScope,
       deviceId: identity.deviceId,
-      nowMs: hasTime ? port.wallMs() : undefined,
+      nowMs,
       isInner,
     });
     if (read === undefined) return;
     // An inner link that revokes all that is trusted leaves nothing to wait with: its own roots are used, unless it has expired.
-    const isExpired = hasTime && port.wallMs() >= read.expiresMs;
+    const isExpired = nowMs !== undefined && nowMs >= read.expiresMs;
     const keepsWayBack = this.store.keepsWayBack(read.revoked);
     const waits = isInner && (isExpired || keepsWayBack);
     // Then it trusts nobody until the next link comes: only who can ask for that may go there.
@@ -234,13 +239,22 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
     }
     this.store.commit(read, bundle, waits);
     this.#error = undefined;
-    this.#agent?.tell({ type: 'roots-committed', version: read.version, phase: waits ? 'inner' : 'trial', clockChecked: hasTime });
+    this.#agent?.tell({ type: 'roots-committed', version: read.version, phase: waits ? 'inner' : 'trial', clockChecked: nowMs !== undefined });
     this.#changed(read.revoked.length > 0);
+  }
+
+  /** Flash has lost the committed bundle, and with it the keys that could verify another one; this one its digest tells. */
+  #repair(bundle: Uint8Array): void {
+    if (!this.store.repair(bundle)) throw new BundleError('ERR_BUNDLE_SIGNATURES', 'the stored set is damaged: until the same bundle has come again no key can be believed');
+    this.#error = undefined;
+    this.#agent?.tell({ type: 'roots-repaired', version: this.store.version });
+    this.#changed(false);
   }
 
   /** Other anchors count from now on. */
   #changed(isRevoked: boolean): void {
     this.epoch += 1;
+    this.#isExpiryTold = false;
     this.#options.port.dropTlsSessions();
     this.#downloads.advance({ type: 'updated' });
     if (this.store.phase === 'trial') this.#trial.begin();
@@ -255,7 +269,7 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
 
   #trialPassed(): void {
     if (this.store.phase !== 'trial') return;
-    this.store.trialPassed();
+    this.#guarded(() => this.store.trialPassed());
     this.#trial.end();
     this.#agent?.tell({ type: 'roots-passed', version: this.store.version });
     this.#report();
@@ -263,7 +277,7 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
 
   #trialFailed(): void {
     if (this.store.phase !== 'trial') return;
-    this.store.trialFailed();
+    this.#guarded(() => this.store.trialFailed());
     // The phase has changed, which the type of the getter does not show.
     if ((this.store.phase as string) !== 'failed') return;
     this.#agent?.tell({ type: 'roots-rolled-back', version: this.store.version });
@@ -285,7 +299,7 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   }
 
   trialDue(): void {
-    this.store.trialAgain();
+    this.#guarded(() => this.store.trialAgain());
     this.#changed(false);
   }
 
@@ -295,8 +309,17 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
     return this.#agent?.nowMs() ?? 0;
   }
 
-  get version(): number {
-    return this.store.version;
+  /** `undefined` while no clock is trusted. */
+  get #wallMs(): number | undefined {
+    return this.#agent === undefined || this.#agent.clockLevel === 'unset' ? undefined : this.#options.port.wallMs();
+  }
+
+  get nextVersion(): number {
+    return this.store.nextVersion;
+  }
+
+  recovered(): void {
+    this.#agent?.connectNow();
   }
 
   tell(event: AgentEvent): void {
@@ -317,7 +340,8 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
       action();
       return undefined;
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_BUNDLE_FORMAT';
+      // What has no code is flash's: all that reads what came has one.
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_BUNDLE_FLASH';
       this.refused(code);
       return code;
     }
@@ -329,9 +353,19 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
     this.#report();
   }
 
+  /** The Update Framework 5.3.10: a set beyond its end says that somebody may keep newer ones away. It goes on being used: nothing else reaches the hub. */
+  #checkExpiry(): void {
+    const nowMs = this.#wallMs;
+    if (this.#isExpiryTold || nowMs === undefined || nowMs < this.store.expiresMs) return;
+    this.#isExpiryTold = true;
+    this.#agent?.tell({ type: 'roots-expired', version: this.store.version });
+    this.#report();
+  }
+
   #report(): void {
     const { version, phase } = this.store;
-    const roots = { version, state: stateOf(phase), fingerprints: this.store.fingerprints(), error: this.#error ?? null };
+    const error = this.#error ?? (this.#isExpiryTold ? ROOTS_EXPIRED : null);
+    const roots = { version, state: stateOf(phase), fingerprints: this.store.fingerprints(), error };
     const text = JSON.stringify(roots);
     if (text === this.#reported || this.#agent?.report({ [ROOTS_PROPERTY]: roots }) !== true) return;
     this.#reported = text;

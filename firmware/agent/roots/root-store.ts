@@ -1,22 +1,19 @@
 import { BundleError } from './bundle-error.ts';
-import { equalBytes, readPayload, type RootBundle, type RootPurpose, type TrustedRoot, type UpdateKeys } from './bundle.ts';
-import { EraseBudget } from './erase-budget.ts';
-import { BLOCKS_PER_SLOT, LOG_FIRST_BLOCK, SLOTS, type RootFlash } from './root-flash.ts';
+import { equalBytes, type RootBundle, type RootPurpose, type TrustedRoot, type UpdateKeys } from './bundle.ts';
+import { erasesLeft, type EraseClock } from './erase-budget.ts';
+import { BLOCKS_PER_SLOT, LOG_FIRST_BLOCK, type RootFlash } from './root-flash.ts';
 import * as limits from './root-limits.ts';
-import { FACTORY, FINGERPRINT_BYTES, RootLog, type RootPhase, type RootState, type Staging, type StoredBundle } from './root-log.ts';
+import { RootLog } from './root-log.ts';
+import { FACTORY, type RootPhase, type RootState, type Staging, type StoredBundle } from './root-records.ts';
+import { detach, loadSets, readStored, revokedOf, withoutRevoked, type FactorySet, type RootSets } from './root-sets.ts';
 import type { RootVerifier } from './root-verifier.ts';
+import { SlotArea } from './slot-area.ts';
 
-/** The set in the image: version 1, unless the fleet began later. */
-export interface FactorySet {
-  readonly version: number;
-  readonly roots: readonly TrustedRoot[];
-  readonly keys: UpdateKeys;
-}
+export type { FactorySet } from './root-sets.ts';
 
-const UNIT_BYTES = 16;
-/** Flash is compared in pieces, so that no second copy of a bundle is needed. */
-const PIECE_BYTES = 512;
 const FACTORY_BUNDLE: StoredBundle = { slot: FACTORY, length: 0, digest: new Uint8Array(limits.SHA256_BYTES) };
+/** Erases in an hour for bundles that are verified and that flash does not take: the largest one, and the log. */
+const MAX_FAILED_ERASES = BLOCKS_PER_SLOT + 1;
 
 /**
  * The device's roots in flash. Three slots hold bundles as they came: the committed one, the last one that reached the hub, and
@@ -25,31 +22,29 @@ const FACTORY_BUNDLE: StoredBundle = { slot: FACTORY, length: 0, digest: new Uin
  * are on trial. The way back is the base without what was revoked since.
  */
 export class RootStore {
-  readonly #flash: RootFlash;
+  readonly #area: SlotArea;
   readonly #verifier: RootVerifier;
   readonly #factory: FactorySet;
-  readonly #nowMs: () => number;
+  readonly #clock: EraseClock;
   readonly #log: RootLog;
-  readonly #budget = new EraseBudget();
   #state: RootState;
-  #keys: UpdateKeys;
-  /** Of the committed bundle. */
-  #committedRoots: readonly TrustedRoot[] = [];
-  /** Of the base, without what was revoked since: what a failed trial leaves. */
-  #wayBack: readonly TrustedRoot[] = [];
-  /** The stored bytes of the committed bundle are not those that were verified: nothing can follow them. */
-  #isDamaged = false;
-  #isLoaded = false;
+  #loaded: RootSets | undefined;
+  /** Whether the roots in use lie in memory of their own. */
+  #isDetached = false;
+  /** When flash was erased for verified bundles, since the last one that it took. */
+  #verifiedErases: readonly number[] = [];
 
-  /** Reads the log; writes nothing. Bundles are read when they are first asked for: an application starts deep in the stack. @param nowMs a clock that never goes back, for counting erases */
-  constructor(flash: RootFlash, verifier: RootVerifier, factory: FactorySet, nowMs: () => number) {
-    this.#flash = flash;
-    this.#nowMs = nowMs;
+  /** Reads the log; writes nothing. Bundles are read when they are first asked for: an application starts deep in the stack. */
+  constructor(flash: RootFlash, verifier: RootVerifier, factory: FactorySet, clock: EraseClock) {
+    this.#area = new SlotArea(flash);
     this.#verifier = verifier;
     this.#factory = factory;
-    this.#log = new RootLog(flash, LOG_FIRST_BLOCK);
-    this.#state = this.#log.state ?? { version: factory.version, phase: 'kept', failures: 0, committed: FACTORY_BUNDLE, base: FACTORY_BUNDLE, revoked: [] };
-    this.#keys = factory.keys;
+    this.#clock = clock;
+    this.#log = new RootLog(flash, LOG_FIRST_BLOCK, clock);
+    const { state } = this.#log;
+    const first: RootState = { version: factory.version, phase: 'kept', failures: 0, committed: FACTORY_BUNDLE, base: FACTORY_BUNDLE, revoked: [] };
+    // A state without a bundle is that of whatever the image brings now.
+    this.#state = state === undefined || state.committed.slot === FACTORY ? first : state;
   }
 
   /** Of the committed bundle, or the factory's. */
@@ -57,13 +52,17 @@ export class RootStore {
     return this.#state.version;
   }
 
+  /** Of the bundle that would do something: the one that follows, or the committed one again when flash has lost it. */
+  get nextVersion(): number {
+    return this.isDamaged ? this.version : this.version + 1;
+  }
+
   get phase(): RootPhase {
     return this.#state.phase;
   }
 
   get keys(): UpdateKeys {
-    this.#load();
-    return this.#keys;
+    return this.#sets.keys;
   }
 
   /** SHA-256 of the committed bundle; `undefined` for the factory's set. */
@@ -71,30 +70,33 @@ export class RootStore {
     return this.#state.committed.slot === FACTORY ? undefined : this.#state.committed.digest;
   }
 
-  /** Flash does not hold what was verified: the device keeps its roots and takes no bundle until it is provisioned again. */
+  /** Until when the committed bundle may be relied on; Infinity for the factory's set. */
+  get expiresMs(): number {
+    return this.#sets.expiresMs;
+  }
+
+  /** Flash does not hold what was verified: the device takes that bundle again and no other one. */
   get isDamaged(): boolean {
-    this.#load();
-    return this.#isDamaged;
+    return this.#sets.isDamaged;
   }
 
   /** Whether a trial that fails has somewhere to go back to. */
   get hasWayBack(): boolean {
-    this.#load();
-    return reachesHub(this.#wayBack);
+    return reachesHub(this.#sets.wayBack);
   }
 
   /** Whether a way back would be left once these are revoked; SHA-256 each. */
   keepsWayBack(revoked: readonly Uint8Array[]): boolean {
-    this.#load();
-    return reachesHub(this.#without(revoked));
+    return reachesHub(withoutRevoked(this.#sets.wayBack, revokedOf(this.#sets.wayBack, revoked, this.#verifier), this.#verifier));
   }
 
   /**
-   * The trust anchors of now, DER. None for an inner link that has revoked all that was trusted: its own roots were never to be used, and
-   * whoever holds back the next link may have the key of one of them.
+   * The trust anchors of now, DER; the same memory at each call. None for an inner link that has revoked all that was trusted: its own roots were
+   * never to be used, and whoever holds back the next link may have the key of one of them.
    */
   anchors(purpose: RootPurpose): readonly ArrayBuffer[] {
-    return this.#roots.filter(({ purposes }) => purposes.includes(purpose)).map(({ der }) => der.slice().buffer);
+    this.#detach();
+    return this.#roots.filter(({ purposes }) => purposes.includes(purpose)).map(({ der }) => der.buffer as ArrayBuffer);
   }
 
   /** SHA-256 of every root in use, hex. */
@@ -103,10 +105,10 @@ export class RootStore {
   }
 
   get #roots(): readonly TrustedRoot[] {
-    this.#load();
+    const { committed, wayBack } = this.#sets;
     const { phase } = this.#state;
-    const usesCommitted = phase === 'kept' || phase === 'trial' || (phase === 'failed' && !reachesHub(this.#wayBack));
-    return usesCommitted && this.#committedRoots.length > 0 ? this.#committedRoots : this.#wayBack;
+    const usesCommitted = phase === 'kept' || phase === 'trial' || (phase === 'failed' && !reachesHub(wayBack));
+    return usesCommitted && committed.length > 0 ? committed : wayBack;
   }
 
   // --- parts ---
@@ -118,7 +120,7 @@ export class RootStore {
   /** Makes room for a bundle that comes in parts; the parts of another one are forgotten. @throws ERR_BUNDLE_RATE, ERR_BUNDLE_SIZE */
   beginParts(version: number, count: number, digest: Uint8Array): void {
     if (count < 1 || count > limits.MAX_PARTS) throw new BundleError('ERR_BUNDLE_SIZE', `${count} parts; at most ${limits.MAX_PARTS}`);
-    const slot = this.#makeRoom(Math.min(count * limits.PART_BYTES, limits.MAX_BUNDLE_BYTES));
+    const slot = this.#makeRoom(Math.min(count * limits.PART_BYTES, limits.MAX_BUNDLE_BYTES), false);
     this.#log.beginStaging({ slot, version, count, digest });
   }
 
@@ -135,7 +137,7 @@ export class RootStore {
       throw new BundleError('ERR_BUNDLE_PART', `part ${index} has ${bytes.length} bytes; all but the last have ${limits.PART_BYTES}`);
     }
     const length = staging.lengths[index];
-    const isThere = (length ?? bytes.length) === bytes.length && this.#holds(bytes, partOffset(staging, index, this.#blockLength));
+    const isThere = (length ?? bytes.length) === bytes.length && this.#area.holds(bytes, staging.slot, index * limits.PART_BYTES);
     if (length !== undefined) {
       if (isThere) return;
       throw new BundleError('ERR_BUNDLE_PART', `part ${index} came twice, with different bytes`);
@@ -145,14 +147,10 @@ export class RootStore {
   }
 
   /** A power cut in the middle of a part leaves what cannot be written over: all of it is erased, and the other parts come again. */
-  #writePart(staging: Staging, index: number, bytes: Uint8Array): void {
-    const { version, count, digest } = staging;
-    let offset = partOffset(staging, index, this.#blockLength);
-    if (!this.#isErased(offset, wholeUnits(bytes.length))) {
-      this.beginParts(version, count, digest);
-      offset = partOffset(this.#log.staging ?? staging, index, this.#blockLength);
-    }
-    this.#writeOver(bytes, offset);
+  #writePart({ slot, version, count, digest }: Staging, index: number, bytes: Uint8Array): void {
+    const isErased = this.#area.isErased(slot, index * limits.PART_BYTES, bytes.length);
+    if (!isErased) this.beginParts(version, count, digest);
+    this.#area.write(bytes, this.#log.staging?.slot ?? slot, index * limits.PART_BYTES);
   }
 
   /** Every part is there. */
@@ -167,42 +165,59 @@ export class RootStore {
   takeParts(): Uint8Array | undefined {
     const staging = this.#log.staging;
     if (staging === undefined || !this.isComplete) return undefined;
-    const bytes = this.#read({ slot: staging.slot, length: lengthOf(staging), digest: staging.digest });
+    const bytes = readStored({ slot: staging.slot, length: lengthOf(staging), digest: staging.digest }, this.#area, this.#verifier);
     if (bytes !== undefined) return bytes;
     this.dropParts();
     throw new BundleError('ERR_BUNDLE_PART', 'the parts together are not the bundle that was announced');
   }
 
   dropParts(): void {
-    if (this.#log.staging !== undefined) this.#write(this.#state, true);
+    if (this.#log.staging !== undefined) this.#log.setState(this.#state, true);
   }
 
   // --- decisions ---
 
   /**
    * Makes a verified bundle the committed one: version and keys for good, its roots on trial unless a later link follows.
-   * What it revokes is gone at once. @throws ERR_BUNDLE_RATE
+   * What it revokes is gone at once. @throws ERR_BUNDLE_FLASH
    */
   commit(bundle: RootBundle, bytes: Uint8Array, isInner: boolean): void {
-    const digest = new Uint8Array(this.#verifier.sha256(bytes));
-    const stored: StoredBundle = { slot: this.#slotOf(bytes, digest) ?? this.#writeBundle(bytes), length: bytes.length, digest };
-    if (!this.#holds(bytes, offsetOf(stored.slot, this.#blockLength))) throw new BundleError('ERR_BUNDLE_PART', 'flash did not take the bundle');
-    this.#load();
-    // Only what the base holds counts: it is all that could come back.
-    const wayBack = this.#without(bundle.revoked);
-    const revoked = [...this.#state.revoked, ...this.#wayBack.filter((root) => !wayBack.includes(root)).map((root) => this.#fingerprintOf(root))];
-    this.#decide({ version: bundle.version, phase: isInner ? 'inner' : 'trial', failures: 0, committed: stored, base: this.#state.base, revoked }, true);
-    this.#keys = bundle.keys;
-    this.#committedRoots = bundle.roots;
-    this.#wayBack = wayBack;
+    const stored = this.#store(bytes);
+    const sets = this.#sets;
+    // Only what the base and the image hold counts: it is all that could come back.
+    const revoked = unite(this.#state.revoked, revokedOf([...sets.wayBack, ...this.#factory.roots], bundle.revoked, this.#verifier));
+    const state: RootState = { version: bundle.version, phase: isInner ? 'inner' : 'trial', failures: 0, committed: stored, base: this.#state.base, revoked };
+    this.#log.setState(state, true);
+    this.#state = state;
+    this.#loaded = {
+      keys: bundle.keys, expiresMs: bundle.expiresMs, isDamaged: false, committed: isInner ? [] : bundle.roots, wayBack: withoutRevoked(sets.wayBack, revoked, this.#verifier),
+    };
+    this.#isDetached = false;
+    this.#verifiedErases = [];
+  }
+
+  /** The committed bundle once more, for flash has lost it. @returns false when it is another one. @throws ERR_BUNDLE_FLASH */
+  repair(bytes: Uint8Array): boolean {
+    const { committed, base } = this.#state;
+    if (!this.isDamaged || !equalBytes(new Uint8Array(this.#verifier.sha256(bytes)), committed.digest)) return false;
+    const stored = this.#store(bytes);
+    const state: RootState = { ...this.#state, committed: stored, base: base.slot === committed.slot ? stored : base };
+    this.#log.setState(state, true);
+    this.#state = state;
+    this.#loaded = undefined;
+    this.#verifiedErases = [];
+    return true;
   }
 
   /** The roots on trial have reached the hub: they are the base from now on. */
   trialPassed(): void {
     if (this.#state.phase !== 'trial') return;
-    this.#load();
-    this.#decide({ ...this.#state, phase: 'kept', failures: 0, base: this.#state.committed, revoked: [] }, false);
-    this.#wayBack = this.#committedRoots;
+    const { committed } = this.#sets;
+    // What the image holds could still come back, where flash loses the bundles; but for what the owner trusts again.
+    const trusted = revokedOf(committed, this.#state.revoked, this.#verifier);
+    const revoked = revokedOf(this.#factory.roots, this.#state.revoked, this.#verifier).filter((digest) => !trusted.some((other) => equalBytes(other, digest)));
+    this.#loaded = { ...this.#sets, wayBack: committed };
+    this.#settle({ ...this.#state, phase: 'kept', failures: 0, base: this.#state.committed, revoked });
   }
 
   /** The hub was not reached because of its issuer. After three times the way back is taken, where there is one. */
@@ -211,134 +226,83 @@ export class RootStore {
     const failures = Math.min(this.#state.failures + 1, limits.TRIAL_FAILURES);
     const isOver = failures === limits.TRIAL_FAILURES && this.hasWayBack;
     if (failures === this.#state.failures && !isOver) return;
-    this.#decide({ ...this.#state, phase: isOver ? 'failed' : 'trial', failures }, false);
+    this.#settle({ ...this.#state, phase: isOver ? 'failed' : 'trial', failures });
   }
 
   /** Hours after a trial failed: once more. */
   trialAgain(): void {
-    if (this.#state.phase === 'failed') this.#decide({ ...this.#state, phase: 'trial', failures: 0 }, false);
+    if (this.#state.phase === 'failed') this.#settle({ ...this.#state, phase: 'trial', failures: 0 });
   }
 
-  #decide(state: RootState, endsStaging: boolean): void {
-    this.#write(state, endsStaging);
+  /** What has happened counts until the next start, also where flash does not take it. */
+  #settle(state: RootState): void {
     this.#state = state;
-  }
-
-  /** A decision is never refused for an erase, and the erase counts. */
-  #write(state: RootState, endsStaging: boolean): void {
-    if (this.#log.isFull) this.#budget.spend(this.#nowMs());
-    this.#log.setState(state, endsStaging);
+    this.#log.setState(state, false);
   }
 
   // --- flash ---
 
-  get #blockLength(): number {
-    return this.#flash.status().blockLength;
+  get #sets(): RootSets {
+    this.#loaded ??= loadSets(this.#state, this.#area, this.#verifier, this.#factory);
+    return this.#loaded;
   }
 
-  /** Takes the sets of the state out of flash. */
-  #load(): void {
-    if (this.#isLoaded) return;
-    this.#isLoaded = true;
-    const { committed, base, revoked } = this.#state;
-    const current = committed.slot === FACTORY ? this.#factory : this.#bundleOf(committed);
-    this.#isDamaged = current === undefined;
-    this.#keys = current?.keys ?? this.#factory.keys;
-    this.#committedRoots = current?.roots ?? [];
-    const isSame = base.slot === committed.slot && current !== undefined;
-    const baseRoots = isSame ? this.#committedRoots : this.#rootsOf(base);
-    this.#wayBack = baseRoots.filter((root) => !includes(revoked, this.#fingerprintOf(root)));
+  /** Not in `commit`: the bytes of the bundle are still in memory there. */
+  #detach(): void {
+    if (this.#isDetached) return;
+    this.#isDetached = true;
+    const { committed, wayBack, ...rest } = this.#sets;
+    const own = detach(committed);
+    this.#loaded = { ...rest, committed: own, wayBack: wayBack === committed ? own : detach(wayBack) };
   }
 
-  #rootsOf(stored: StoredBundle): readonly TrustedRoot[] {
-    if (stored.slot === FACTORY) return this.#factory.roots;
-    return this.#bundleOf(stored)?.roots ?? this.#factory.roots;
-  }
-
-  #bundleOf(stored: StoredBundle): RootBundle | undefined {
-    const bytes = this.#read(stored);
-    return bytes === undefined ? undefined : readPayload(new Uint8Array(this.#verifier.readBundle(bytes)), this.#verifier);
-  }
-
-  /** `undefined` when flash does not hold these bytes. */
-  #read({ slot, length, digest }: StoredBundle): Uint8Array | undefined {
-    if (slot >= SLOTS || length === 0 || length > limits.MAX_BUNDLE_BYTES) return undefined;
-    const bytes = new Uint8Array(this.#flash.read(length, offsetOf(slot, this.#blockLength)));
-    return equalBytes(new Uint8Array(this.#verifier.sha256(bytes)), digest) ? bytes : undefined;
+  /** Puts verified bytes where nothing that counts lies, or leaves them where their parts came together. */
+  #store(bytes: Uint8Array): StoredBundle {
+    const digest = new Uint8Array(this.#verifier.sha256(bytes));
+    const slot = this.#slotOf(bytes, digest) ?? this.#makeRoom(bytes.length, true);
+    if (!this.#area.holds(bytes, slot)) this.#area.write(bytes, slot);
+    if (!this.#area.holds(bytes, slot)) throw new BundleError('ERR_BUNDLE_FLASH', 'flash did not take the bundle');
+    return { slot, length: bytes.length, digest };
   }
 
   /** Where the parts of just this bundle lie whole; compared piece by piece, for a second copy of it would not fit. */
   #slotOf(bytes: Uint8Array, digest: Uint8Array): number | undefined {
     const staging = this.#log.staging;
     if (staging === undefined || !this.isComplete || !equalBytes(staging.digest, digest)) return undefined;
-    return lengthOf(staging) === bytes.length && this.#holds(bytes, offsetOf(staging.slot, this.#blockLength)) ? staging.slot : undefined;
-  }
-
-  #writeBundle(bytes: Uint8Array): number {
-    const slot = this.#makeRoom(bytes.length);
-    this.#writeOver(bytes, offsetOf(slot, this.#blockLength));
-    return slot;
+    return lengthOf(staging) === bytes.length && this.#area.holds(bytes, staging.slot) ? staging.slot : undefined;
   }
 
   /** An erased slot that nobody needs, and room in the log for what follows. @throws ERR_BUNDLE_RATE */
-  #makeRoom(byteLength: number): number {
+  #makeRoom(byteLength: number, isVerified: boolean): number {
     if (!this.#log.hasRoom) {
-      this.#spend(1);
+      this.#allow(1, isVerified);
       this.#log.turn();
     }
     const { committed, base } = this.#state;
     let slot = 0;
     while (slot === committed.slot || slot === base.slot) slot += 1;
-    const first = slot * BLOCKS_PER_SLOT;
     const used: number[] = [];
-    for (let block = first; (block - first) * this.#blockLength < byteLength; block++) if (!this.#isErased(block * this.#blockLength, this.#blockLength)) used.push(block);
-    this.#spend(used.length);
+    // Here and not deeper: parts come by a desired property on a stack that is nearly full.
+    for (let block = 0; block * this.#area.blockLength < byteLength; block++) {
+      if (!this.#area.isErased(slot, block * this.#area.blockLength, this.#area.blockLength)) used.push(block);
+    }
+    this.#allow(used.length, isVerified);
     // Whatever parts lie there are gone with the erase: they are forgotten before it.
     this.dropParts();
-    for (const block of used) this.#flash.eraseBlock(block);
+    if (used.length > 0) this.#log.noteErases(used.length);
+    this.#area.erase(slot, used);
     return slot;
   }
 
-  #spend(erases: number): void {
-    const nowMs = this.#nowMs();
-    if (erases > this.#budget.left(nowMs)) throw new BundleError('ERR_BUNDLE_RATE', `flash is erased at most ${limits.MAX_ERASES_PER_HOUR} times an hour: try again later`);
-    for (let i = 0; i < erases; i++) this.#budget.spend(nowMs);
-  }
-
-  #isErased(offset: number, byteLength: number): boolean {
-    for (let at = 0; at < byteLength; at += PIECE_BYTES) {
-      const bytes = new Uint8Array(this.#flash.read(Math.min(PIECE_BYTES, byteLength - at), offset + at));
-      for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0xff) return false;
-    }
-    return true;
-  }
-
-  #holds(bytes: Uint8Array, offset: number): boolean {
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      const piece = bytes.subarray(at, at + PIECE_BYTES);
-      if (!equalBytes(new Uint8Array(this.#flash.read(piece.length, offset + at)), piece)) return false;
-    }
-    return true;
-  }
-
-  /** Whole units; what follows the last byte is left as erased flash reads. */
-  #writeOver(bytes: Uint8Array, offset: number): void {
-    const whole = bytes.length - (bytes.length % UNIT_BYTES);
-    if (whole > 0) this.#flash.write(bytes.subarray(0, whole), offset);
-    if (whole === bytes.length) return;
-    const rest = new Uint8Array(UNIT_BYTES).fill(0xff);
-    rest.set(bytes.subarray(whole));
-    this.#flash.write(rest, offset + whole);
-  }
-
-  /** The way back without what was revoked. */
-  #without(revoked: readonly Uint8Array[]): readonly TrustedRoot[] {
-    const gone = revoked.map((sha256) => sha256.subarray(0, FINGERPRINT_BYTES));
-    return this.#wayBack.filter((root) => !includes(gone, this.#fingerprintOf(root)));
-  }
-
-  #fingerprintOf({ der }: TrustedRoot): Uint8Array {
-    return new Uint8Array(this.#verifier.sha256(der)).slice(0, FINGERPRINT_BYTES);
+  /** A bundle that its owner has signed is not made to wait by those that somebody offered; it comes once. */
+  #allow(erases: number, isVerified: boolean): void {
+    if (erases === 0) return;
+    const nowMs = this.#clock.nowMs();
+    const wallSeconds = this.#clock.wallSeconds();
+    const failed = this.#verifiedErases.filter((atMs) => nowMs - atMs < limits.ERASE_PERIOD_MS);
+    const left = isVerified ? MAX_FAILED_ERASES - failed.length : erasesLeft(this.#log.erases, nowMs, wallSeconds);
+    if (erases > left) throw new BundleError('ERR_BUNDLE_RATE', `flash is erased at most ${limits.MAX_ERASES_PER_HOUR} times an hour: try again later`);
+    if (isVerified) this.#verifiedErases = [...failed, ...Array.from({ length: erases }, () => nowMs)];
   }
 }
 
@@ -347,24 +311,12 @@ function reachesHub(roots: readonly TrustedRoot[]): boolean {
   return roots.some(({ purposes }) => purposes.includes('hub'));
 }
 
-function offsetOf(slot: number, blockLength: number): number {
-  return slot * BLOCKS_PER_SLOT * blockLength;
-}
-
-function partOffset({ slot }: Staging, index: number, blockLength: number): number {
-  return offsetOf(slot, blockLength) + index * limits.PART_BYTES;
-}
-
-function wholeUnits(byteLength: number): number {
-  return Math.ceil(byteLength / UNIT_BYTES) * UNIT_BYTES;
-}
-
 function lengthOf({ count, lengths }: Staging): number {
   return (count - 1) * limits.PART_BYTES + (lengths[count - 1] ?? 0);
 }
 
-function includes(list: readonly Uint8Array[], bytes: Uint8Array): boolean {
-  return list.some((item) => equalBytes(item, bytes));
+function unite(first: readonly Uint8Array[], second: readonly Uint8Array[]): readonly Uint8Array[] {
+  return [...first, ...second.filter((digest) => !first.some((other) => equalBytes(other, digest)))];
 }
 
 function toHex(bytes: Uint8Array): string {

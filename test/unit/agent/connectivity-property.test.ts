@@ -18,7 +18,7 @@ type Move =
   | { readonly type: 'set'; readonly what: 'idle' | 'tokenReady' | 'roomForTwo'; readonly value: boolean };
 
 const EVENT_TYPES: readonly ConnectivityEvent['type'][] = [
-  'woke', 'opened', 'drained', 'accepted', 'refused', 'candidateLost', 'currentLost', 'resynchronised', 'clockMoved', 'tokenSupplied',
+  'woke', 'opened', 'drained', 'accepted', 'refused', 'candidateLost', 'currentLost', 'resynchronised', 'clockMoved', 'tokenSupplied', 'trustRenewed',
 ];
 
 const move: fc.Arbitrary<Move> = fc.oneof(

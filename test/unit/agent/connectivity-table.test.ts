@@ -132,6 +132,10 @@ const ROWS: readonly Row[] = [
   { name: 'a token comes: the renewal starts at once', state: { ...CONNECTED }, event: { type: 'tokenSupplied' }, changes: { ...OPENING, connectAtMs: NOW }, effects: [open] },
   { name: 'a token comes after a refusal: no sooner than another CONNECT', state: { ...RUNNING, refusals: 1, resynchronising: true }, event: { type: 'tokenSupplied' }, changes: { openAtMs: NOW + 1000, connectAtMs: NOW }, effects: [] },
   { name: 'a token comes after three refusals: no sooner than the first probe', state: { ...RUNNING, refusals: 3, openAtMs: NOW + 800_000 }, event: { type: 'tokenSupplied' }, changes: { openAtMs: NOW + 22_500, connectAtMs: NOW }, effects: [] },
+  { name: 'new anchors come during a back-off: opens at once', state: { ...RUNNING, networkFailures: 9, openAtMs: NOW + 90_000 }, event: { type: 'trustRenewed' }, changes: OPENING, effects: [open] },
+  { name: 'new anchors come beside a connection: its renewal waits as planned', state: { ...CONNECTED }, event: { type: 'trustRenewed' }, changes: {}, effects: [] },
+  { name: 'new anchors come after a refusal: no sooner', state: { ...RUNNING, refusals: 1, openAtMs: NOW + 1000 }, event: { type: 'trustRenewed' }, changes: {}, effects: [] },
+  { name: 'new anchors come when stopped: nothing', state: initialConnectivity, event: { type: 'trustRenewed' }, changes: {}, effects: [] },
   { name: 'a token comes when stopped: nothing', state: initialConnectivity, event: { type: 'tokenSupplied' }, changes: {}, effects: [] },
 
   // The end.
@@ -159,7 +163,7 @@ describe('every candidate phase meets every event', () => {
   const EVENTS: readonly ConnectivityEvent[] = [
     { type: 'started' }, { type: 'stopped' }, { type: 'clockKnown' }, { type: 'clockUnknown' }, woke, { type: 'opened', tookMs: 300 }, { type: 'drained' },
     accepted, refused(1), refused(3), refused(5), refused(200), { type: 'candidateLost' }, { type: 'currentLost' }, { type: 'resynchronised' },
-    { type: 'clockMoved', offMs: 120_000 }, { type: 'clockMoved', offMs: -120_000 }, { type: 'clockMoved', offMs: 10_000_000 }, { type: 'tokenSupplied' },
+    { type: 'clockMoved', offMs: 120_000 }, { type: 'clockMoved', offMs: -120_000 }, { type: 'clockMoved', offMs: 10_000_000 }, { type: 'tokenSupplied' }, { type: 'trustRenewed' },
   ];
   /** A moment of which each phase's own end has, or has not, come. */
   const MOMENTS = [NOW, NOW + 2000, NOW + 30_000, NOW + 10_000_000];

@@ -64,7 +64,7 @@ function openBench(isOnTrial: boolean): Bench {
   let nowMs = 0;
   const agent: TrustedAgent = {
     nowMs: () => nowMs, clockLevel: 'confirmed', isConnected: false, isOpening: false,
-    report: () => true, tell: () => {}, reconnect: () => {}, trustPlanned: () => {},
+    report: () => true, tell: () => {}, reconnect: () => {}, connectNow: () => {}, trustPlanned: () => {},
   };
   keeper.attach(agent);
   keeper.start();
