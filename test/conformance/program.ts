@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { afterAll } from '@jest/globals';
 
 const LATCHKEY = new URL('../../host-sim/latchkey.mjs', import.meta.url).pathname;
 /** A guard against a hang: a machine that does much else at the same time is no failure. */
@@ -45,12 +44,6 @@ export function latchkey(args: readonly string[], options: RunOptions = {}): Pro
 
 type JsonLine = Readonly<Record<string, unknown>> & { readonly event: string };
 
-const running = new Set<ChildProcess>();
-/** What a failed test left running: jest would wait for it. */
-afterAll(() => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
 /** `latchkey hub --json` in the background. */
 export class HubProgram {
   readonly lines: JsonLine[] = [];
@@ -61,8 +54,6 @@ export class HubProgram {
 
   constructor(args: readonly string[]) {
     this.#child = spawn(process.execPath, [LATCHKEY, 'hub', '--json', ...args], { env: { ...process.env, ...CLEAN }, stdio: ['ignore', 'pipe', 'pipe'] });
-    running.add(this.#child);
-    this.#child.on('close', () => running.delete(this.#child));
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       this.lines.push(JSON.parse(line) as JsonLine);
       for (const wake of this.#waiting.splice(0)) wake();

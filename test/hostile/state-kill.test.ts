@@ -18,7 +18,13 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'latchkey-kill-'));
 });
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const programs: HubProgram[] = [];
+
+afterAll(async () => {
+  // What a failed test left running: jest would wait for it.
+  for (const program of programs) await program.kill();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** What one device is, as its service was told: `undefined` when it is deleted, else a tag. */
 type Value = number | undefined;
@@ -94,6 +100,7 @@ class Api {
 
 async function start(state: string): Promise<{ readonly program: HubProgram; readonly api: Api }> {
   const program = new HubProgram(['--port', '0', '--state', state, '--show-secrets']);
+  programs.push(program);
   const { https, rootFile } = await program.waitFor('started');
   await program.waitFor('policy');
   const owner = program.lines.find(({ event, policy }) => event === 'policy' && policy === 'iothubowner');
