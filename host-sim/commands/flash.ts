@@ -5,6 +5,7 @@ import { DEFAULT_BAUD } from '../chip-tools/esptool.ts';
 import { titleOf } from '../chip-tools/esp-chips.ts';
 import { findEsptool } from '../chip-tools/external-tool.ts';
 import { CHIPS, findChip, type Chip } from '../firmware/chips.ts';
+import { emulatorLines } from '../flashing/emulator-line.ts';
 import { planFlash, type FlashPlan } from '../flashing/firmware-files.ts';
 import { findBoard, watchBoard, writeBoard, type TellFlash } from '../flashing/flash.ts';
 import { describeFlashEvent } from '../flashing/flash-events.ts';
@@ -69,7 +70,8 @@ async function runFlash(flags: FlashFlags, context: CliContext): Promise<void> {
   if (flags.toFile !== undefined) {
     const plan = readPlan(flags, chip);
     writeMergedFlash(flags.toFile, plan);
-    return tell({ event: 'merged', file: flags.toFile, files: plan.files.length });
+    const next = chip.isEmulated ? emulatorLines(chip, flags.toFile, flags.provision) : undefined;
+    return tell({ event: 'merged', file: flags.toFile, files: plan.files.length, next });
   }
   const ports = flags.port === undefined ? listSerialPorts() : [flags.port];
   const port = flags.logOnly === true ? onlyPort(ports) : await write(flags, chip, ports, context, tell);

@@ -7,8 +7,8 @@ export type FlashEvent =
   | { readonly event: 'erased'; readonly partition: string; readonly from: number; readonly to: number }
   | { readonly event: 'progress'; readonly file: string; readonly percent: number }
   | { readonly event: 'verified'; readonly files: number; readonly byteCount: number }
-  /** A whole flash was written to a file. */
-  | { readonly event: 'merged'; readonly file: string; readonly files: number }
+  /** A whole flash was written to a file; the lines that start an emulated chip with it. */
+  | { readonly event: 'merged'; readonly file: string; readonly files: number; readonly next?: readonly string[] | undefined }
   /** A line of the board's log, as it came. */
   | { readonly event: 'log'; readonly line: string }
   | { readonly event: 'online'; readonly afterMs: number };
@@ -21,7 +21,7 @@ export function describeFlashEvent(event: FlashEvent, style: Style): string | un
     case 'erased': return `erased ${hex(event.from)}-${hex(event.to)}  ${event.partition}`;
     case 'progress': return `${String(event.percent).padStart(3)} %  ${event.file}`;
     case 'verified': return `${event.files} files, ${event.byteCount} bytes: the chip has compared their digests`;
-    case 'merged': return `${event.files} files merged into ${event.file}`;
+    case 'merged': return [`${event.files} files merged into ${event.file}`, ...(event.next === undefined ? [] : ['next:', ...event.next.map((line) => `  ${line}`)])].join('\n');
     case 'log': return style.dim(`  ${printable(event.line)}`);
     case 'online': return style.green(`online after ${(event.afterMs / 1000).toFixed(1)} s`);
   }

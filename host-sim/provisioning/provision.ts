@@ -51,7 +51,7 @@ export async function provision(job: ProvisionJob, view: ProvisionView): Promise
     writeFiles(plan, job, view.onEvent);
     await giveKeys(job, view.onEvent);
     if (job.board !== undefined && burns !== undefined) await burn(plan, job.board, burns, view.onEvent);
-    view.onEvent({ event: 'done', next: shellLine(['latchkey', 'flash', '--chip', plan.chip.name, '--provision', job.folder]) });
+    view.onEvent({ event: 'done', next: shellLine(['latchkey', 'flash', '--chip', plan.chip.name, '--provision', job.folder, ...(plan.chip.isEmulated ? ['--to-file', join(job.folder, 'flash.bin')] : [])]) });
   } finally {
     wipePlan(plan);
   }
