@@ -37,5 +37,6 @@ const OTHER_REMEDY = 'check the path, its rights and the disk';
 export function explainSystemError({ code, syscall, path, message }: SystemError): { readonly message: string; readonly remedy: string } {
   // Node's text is "ENOTDIR: not a directory, mkdir '/a/b'".
   const reason = /^[A-Z0-9]+: ([^,]+)/.exec(message)?.[1];
-  return { message: path === undefined || reason === undefined ? message : `cannot ${syscall} ${path}: ${reason}`, remedy: REMEDIES[code] ?? OTHER_REMEDY };
+  const what = path === undefined ? syscall : `${syscall} ${path}`;
+  return { message: reason === undefined ? message : `cannot ${what}: ${reason}`, remedy: REMEDIES[code] ?? OTHER_REMEDY };
 }

@@ -101,6 +101,8 @@ test('an error of the system is a sentence with a remedy, and no stack', () => {
   rmSync(folder, { recursive: true });
   expect(describeError(thrown)).toBe(`error: cannot mkdir ${join(file, 'a')}: not a directory (ENOTDIR)\n  a file stands where a folder is needed: choose another path`);
   expect(exitCodeOf(thrown)).toBe(3);
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
+  expect(describeError(full)).toBe('error: cannot write: no space left on device (ENOSPC)\n  the disk is full: make room, or choose another place');
   const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED', syscall: 'connect' });
   expect([describeError(refused).split('\n')[0], exitCodeOf(refused)]).toEqual(['error: connect ECONNREFUSED 127.0.0.1:1 (ECONNREFUSED)', 4]);
 });

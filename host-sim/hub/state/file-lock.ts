@@ -51,5 +51,5 @@ function isAlive(pid: number): boolean {
 }
 
 function explainLockError(path: string, cause: NodeJS.ErrnoException): HubError {
-  return new HubError('ERR_STATE_WRITE', `cannot save ${path}: ${cause.code ?? cause.message}`, 'check the folder and its rights', { cause });
+  return new HubError('ERR_STATE_WRITE', `cannot save ${path}: ${cause.code ?? cause.message}`, 'check the folder, its rights and the disk', { cause });
 }
