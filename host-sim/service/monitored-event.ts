@@ -17,7 +17,8 @@ export function formatMonitoredEvent(event: MonitoredEvent, parts: readonly Even
     event: {
       origin: event.deviceId,
       module: event.moduleId ?? '',
-      interface: textOf(event.annotations['iothub-interface-id']),
+      // The Plug and Play model; hubs of before named it otherwise.
+      interface: textOf(event.annotations['dt-dataschema'] ?? event.annotations['iothub-interface-name']),
       component: textOf(event.annotations['dt-subject']),
       ...(Object.keys(properties).length > 0 ? { properties } : {}),
       ...(has('anno') ? { annotations: event.annotations } : {}),

@@ -19,6 +19,8 @@ export interface CredentialsView {
 }
 
 const HIDDEN = '***';
+/** Lines for people; a hub that was kept may have tens of thousands of devices. */
+const SHOWN_IDENTITIES = 20;
 
 /** Tells connection strings: keys that this program generated on a terminal only, all others when asked for. */
 export function tellCredentials(view: CredentialsView, context: CliContext): void {
@@ -26,7 +28,9 @@ export function tellCredentials(view: CredentialsView, context: CliContext): voi
   const isForPerson = isTerminal(context) && context.stderr.isTTY === true;
   const isShown = (isNew: boolean): boolean => showSecrets || (isForPerson && isNew);
   const newClientIds = new Set(view.newIdentities.map(formatClientId));
-  for (const { deviceId, moduleId, keys } of registry.contents().identities) {
+  const { identities } = registry.contents();
+  for (const [index, { deviceId, moduleId, keys }] of identities.entries()) {
+    if (!(view.json && showSecrets) && index >= SHOWN_IDENTITIES && !newClientIds.has(formatClientId({ deviceId, ...(moduleId === undefined ? {} : { moduleId }) }))) continue;
     const identity: Identity = moduleId === undefined ? { deviceId } : { deviceId, moduleId };
     const connectionString = formatConnectionString({
       HostName: hubName,
@@ -38,6 +42,8 @@ export function tellCredentials(view: CredentialsView, context: CliContext): voi
     if (view.json && showSecrets) printJson(context, { event: 'device', ...identity, connectionString });
     else sayLine(context, `  ${'device'.padEnd(8)}${connectionString}`);
   }
+  const hiddenCount = identities.slice(SHOWN_IDENTITIES).filter((identity) => !newClientIds.has(formatClientId(identity))).length;
+  if (hiddenCount > 0 && !(view.json && showSecrets)) sayLine(context, `  ${'device'.padEnd(8)}and ${hiddenCount} more: latchkey device show -d ID --connection-string`);
   for (const { name, permissions, keys } of registry.policies.list()) {
     const SharedAccessKey = isShown(view.newPolicies.includes(name)) ? encodeKey(keys.primary) : HIDDEN;
     const connectionString = formatConnectionString({ HostName: hubName, SharedAccessKeyName: name, SharedAccessKey });

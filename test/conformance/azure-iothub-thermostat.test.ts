@@ -70,11 +70,11 @@ test('the boards take cloud-to-device messages, text, empty and binary, and the 
   held += 1;
 });
 
-test('telemetry of the boards comes with its id and content type to who reads the events', async () => {
+test('telemetry of the boards comes with its id, content type and model to who reads the events', async () => {
   for (const deviceId of runs.keys()) {
     const { exitCode, stdout } = await hub.latchkey(['monitor', '-d', deviceId, '--mc', '1', '--et', '0', '-p', 'all', '--json']);
     const { event } = JSON.parse(stdout) as { readonly event: { readonly properties: { readonly system: object }; readonly payload: object } };
-    expect([exitCode, event]).toEqual([0, expect.objectContaining({ origin: deviceId, payload: { temperature: expect.any(Number) } })]);
+    expect([exitCode, event]).toEqual([0, expect.objectContaining({ origin: deviceId, interface: 'dtmi:com:example:Thermostat;1', payload: { temperature: expect.any(Number) } })]);
     expect(event.properties.system).toMatchObject({ content_type: 'application/json', content_encoding: 'utf-8', message_id: expect.stringMatching(/-1$/) });
   }
   held += 1;

@@ -45,20 +45,24 @@ function conforms(name: string, run: () => Promise<void>): void {
 
 conforms('the Event Hubs client reads telemetry with its properties and the annotations of IoT Hub', async () => {
   const hub = await open();
+  const { generationId } = hub.hub.registry.add({ deviceId: 'dev1' });
+  hub.hub.emit({ event: 'connected', connection: 1, deviceId: 'dev1', token: '', expirySeconds: 0, key: 'primary', sessionPresent: false, modelId: 'dtmi:com:example:Thermostat;1' });
   hub.hub.emit(telemetry('{"t":21}', { properties: { alert: 'no' }, systemProperties: { '$.mid': 'm-1', '$.cid': 'c-1', '$.ct': 'application/json', '$.ce': 'utf-8', '$.sub': 'thermostat1' } }));
-  hub.hub.emit(telemetry('x', { deviceId: 'dev2', moduleId: 'mod' }));
+  hub.hub.emit(telemetry('x', { connection: 2, deviceId: 'dev2', moduleId: 'mod' }));
   const events = await read(clientOf(hub), earliestEventPosition, 2);
   const [first, second] = ['dev1', 'dev2'].map((id) => events.find((event) => event.systemProperties?.['iothub-connection-device-id'] === id));
   expect(first).toMatchObject({
     body: { t: 21 }, properties: { alert: 'no' }, sequenceNumber: 0, offset: '0', partitionKey: 'dev1', messageId: 'm-1', correlationId: 'c-1', contentType: 'application/json',
     systemProperties: {
       'iothub-connection-auth-method': '{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}',
+      'iothub-connection-auth-generation-id': generationId, 'dt-dataschema': 'dtmi:com:example:Thermostat;1',
       'iothub-message-source': 'Telemetry', 'dt-subject': 'thermostat1', contentEncoding: 'utf-8', to: '/devices/dev1/messages/events',
     },
   });
   expect(first?.enqueuedTimeUtc.getTime()).toBe(first?.systemProperties?.['iothub-enqueuedtime']);
   expect(Math.abs(Date.now() - (first?.enqueuedTimeUtc.getTime() ?? 0))).toBeLessThan(60_000);
   expect(second?.systemProperties).toMatchObject({ 'iothub-connection-module-id': 'mod', 'iothub-connection-auth-method': expect.stringContaining('"module"') });
+  expect(second?.systemProperties).not.toHaveProperty('dt-dataschema');
 });
 
 conforms('a reader starts at the offset, number or time that it names, before or behind what is there', async () => {

@@ -98,6 +98,19 @@ test('the state file keeps devices and keys over a restart; a key on the command
   expect(readFileSync(state, 'utf8').split(KEY)).toHaveLength(3);
 });
 
+test('of many devices of before the hub lists twenty, and those that it has just made', async () => {
+  const state = join(folder, 'many.json');
+  const first = new HubProgram(['--port', '0', '--state', state, ...Array.from({ length: 30 }, (_, index) => ['--device', `old-${index}`]).flat()]);
+  await first.waitFor('started');
+  await first.stop();
+  const second = new HubProgram(['--port', '0', '--state', state, '--device', 'new-1']);
+  await second.waitFor('started');
+  await second.stop();
+  expect(second.stderr.match(/DeviceId=[^;]+/g)).toEqual([...Array.from({ length: 20 }, (_, index) => `DeviceId=old-${index}`), 'DeviceId=new-1']);
+  expect(second.stderr).toContain('and 10 more: latchkey device show -d ID --connection-string');
+  expect(first.stderr.match(/DeviceId=/g)).toHaveLength(30);
+});
+
 test('not on a terminal no key is shown unless asked for, not even a generated one', async () => {
   const program = new HubProgram(['--port', '0']);
   await program.waitFor('started');

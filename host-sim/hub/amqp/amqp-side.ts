@@ -33,7 +33,7 @@ export class AmqpSide {
   /** Feedback that no service has read yet. */
   readonly feedback: FeedbackQueue;
   readonly #options: AmqpSideOptions;
-  readonly #events = new EventLog();
+  readonly #events: EventLog;
   readonly #service: AmqpService;
   readonly #stopFeedback: () => void;
   #stopEvents: (() => void) | undefined;
@@ -42,6 +42,7 @@ export class AmqpSide {
   constructor(options: AmqpSideOptions) {
     this.#options = options;
     const { hubName, clock, graceMs, messages } = options;
+    this.#events = new EventLog({}, (identity) => options.accessContext().registry.find(identity)?.generationId);
     this.feedback = options.feedback;
     this.#stopFeedback = messages.onFeedback((record) => this.feedback.add(record));
     this.#service = createAmqpService({

@@ -15,6 +15,10 @@ export interface LoggedEvent {
   readonly payload: Buffer;
   /** `iothub-connection-auth-method`. */
   readonly authMethod: string;
+  /** Of the identity, when it sent; `undefined` for one that the registry does not know. */
+  readonly generationId: string | undefined;
+  /** The Plug and Play model that its connection announced. */
+  readonly modelId: string | undefined;
   readonly bytes: number;
 }
 
@@ -52,9 +56,13 @@ export class EventLog {
   readonly #limits: EventLogLimits;
   readonly #partitions: readonly Partition[];
   readonly #listeners = new Set<(partition: number) => void>();
-  readonly #authMethods = new Map<number, string>();
+  /** What is known of connections, by their numbers. */
+  readonly #connections = new Map<number, { readonly authMethod: string; readonly modelId: string | undefined }>();
+  readonly #generationOf: (identity: Identity) => string | undefined;
 
-  constructor(limits: Partial<EventLogLimits> = {}) {
+  /** @param generationOf the registry's, for what each event says of its sender */
+  constructor(limits: Partial<EventLogLimits> = {}, generationOf: (identity: Identity) => string | undefined = () => undefined) {
+    this.#generationOf = generationOf;
     this.#limits = { ...DEFAULT_EVENT_LOG_LIMITS, ...limits };
     this.#partitions = Array.from({ length: this.#limits.partitions }, () => ({ events: [], bytes: 0, nextSequenceNumber: 0, nextOffset: 0, last: undefined }));
   }
@@ -67,10 +75,10 @@ export class EventLog {
   observe(event: HubEvent): void {
     switch (event.event) {
       case 'connected':
-        this.#authMethods.set(event.connection, formatAuthMethod(event, event.policy));
+        this.#connections.set(event.connection, { authMethod: formatAuthMethod(event, event.policy), modelId: event.modelId });
         break;
       case 'disconnected':
-        this.#authMethods.delete(event.connection);
+        this.#connections.delete(event.connection);
         break;
       case 'messageReceived':
         this.#append(event);
@@ -116,6 +124,7 @@ export class EventLog {
     if (partition === undefined) return;
     const { properties, systemProperties, bytes } = event;
     const identity = bareIdentity(event);
+    const connection = this.#connections.get(event.connection);
     const logged: LoggedEvent = {
       identity,
       sequenceNumber: partition.nextSequenceNumber,
@@ -125,7 +134,9 @@ export class EventLog {
       systemProperties,
       // A copy: the event's payload is part of a connection's buffer.
       payload: Buffer.from(event.payload),
-      authMethod: this.#authMethods.get(event.connection) ?? formatAuthMethod(identity, undefined),
+      authMethod: connection?.authMethod ?? formatAuthMethod(identity, undefined),
+      generationId: this.#generationOf(identity),
+      modelId: connection?.modelId,
       bytes,
     };
     partition.nextSequenceNumber += 1;

@@ -15,7 +15,7 @@ const ANNOTATIONS: Readonly<Record<string, string>> = { '$.ctime': 'iothub-creat
 
 /** One event as Event Hubs clients read it. */
 export function formatEventMessage(event: LoggedEvent): Message {
-  const { identity, systemProperties, properties, authMethod } = event;
+  const { identity, systemProperties, properties, authMethod, generationId, modelId } = event;
   const enqueued = new Date(Math.round(event.enqueuedMs));
   const annotations: Record<string, unknown> = {
     'x-opt-sequence-number': types.wrap_long(event.sequenceNumber),
@@ -25,6 +25,8 @@ export function formatEventMessage(event: LoggedEvent): Message {
     'iothub-connection-device-id': identity.deviceId,
     ...(identity.moduleId === undefined ? {} : { 'iothub-connection-module-id': identity.moduleId }),
     'iothub-connection-auth-method': authMethod,
+    ...(generationId === undefined ? {} : { 'iothub-connection-auth-generation-id': generationId }),
+    ...(modelId === undefined ? {} : { 'dt-dataschema': modelId }),
     'iothub-enqueuedtime': enqueued,
     'iothub-message-source': 'Telemetry',
   };
