@@ -7,6 +7,7 @@ import { formatClientId } from './identity.ts';
 import { describeMessageEvent } from './messages/message-event-text.ts';
 import { describeMethodEvent } from './methods/method-event-text.ts';
 import { describeRestEvent } from './rest/rest-event-text.ts';
+import { describeTlsFailure } from './tls-failure-text.ts';
 import { describeTwinEvent } from './twins/twin-event-text.ts';
 
 /** One JSON object for one event: times in whole milliseconds, the payload as text, or base64 where it is none. */
@@ -77,7 +78,7 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
     case 'faultEnded':
       return describeFaultEvent(event);
     case 'tlsFailed':
-      return { who: event.peer, text: `TLS failed: ${event.detail} (${event.code})`, tone: 'warning' };
+      return { who: event.peer, text: describeTlsFailure(event.code, event.detail), tone: 'warning' };
     case 'connectionRejected':
       return { who: event.peer, text: `rejected: ${event.limit} connections are open`, tone: 'warning' };
     case 'registryChanged':

@@ -23,6 +23,15 @@ test.each<[body: HubEventBody, line: object | undefined]>([
   [{ event: 'disconnected', connection: 7, deviceId: 'dev1', reason: 'connection-lost', detail: 'ECONNRESET' }, { who: 'dev1', text: 'disconnected: connection-lost (ECONNRESET)', tone: 'warning' }],
   [{ event: 'disconnected', connection: 7, deviceId: 'dev1', reason: 'evicted' }, undefined],
   [{ event: 'subscribed', connection: 1, deviceId: 'dev1', filter: 'a\nb', grantedQos: 128 }, { who: 'dev1', text: 'may not subscribe to a?b', tone: 'warning' }],
+  [
+    { event: 'tlsFailed', peer: '127.0.0.1:5', code: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', detail: '80:error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:rec_layer_s3.c:1601:SSL alert number 48\n' },
+    { who: '127.0.0.1:5', text: 'TLS failed: the client does not trust the root of this certificate (ERR_SSL_TLSV1_ALERT_UNKNOWN_CA)', tone: 'warning' },
+  ],
+  [
+    { event: 'tlsFailed', peer: '127.0.0.1:5', code: 'ERR_SSL_BAD_KEY_SHARE', detail: '80:error:0A00006C:SSL routines:tls_parse_ctos_key_share:bad key share:extensions_srvr.c:646:\n' },
+    { who: '127.0.0.1:5', text: 'TLS failed: bad key share (ERR_SSL_BAD_KEY_SHARE)', tone: 'warning' },
+  ],
+  [{ event: 'tlsFailed', peer: '127.0.0.1:5', code: 'ERR_TLS', detail: 'socket hang up' }, { who: '127.0.0.1:5', text: 'TLS failed: socket hang up (ERR_TLS)', tone: 'warning' }],
   [{ event: 'stateNotSaved', path: 'x', code: 'ERR_STATE_WRITE', detail: 'cannot save x', remedy: 'free some space' }, { who: 'state', text: 'cannot save x; free some space', tone: 'bad' }],
   [{ event: 'listening', service: 'mqtt', address: '127.0.0.1', port: 1 }, undefined],
 ])('a line for people about %j', (body, line) => {
