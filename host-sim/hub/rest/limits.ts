@@ -5,7 +5,7 @@ export interface RestLimits {
   readonly headerCount: number;
   /** Body of one request; a route may ask for less. */
   readonly bodyBytes: number;
-  /** Body of a request that is refused: read and dropped, so that its client sees the answer; a longer one is cut off. */
+  /** Body of a request that is refused: read and dropped, and the connection lives on; at a longer one it ends. */
   readonly droppedBytes: number;
   /** How deep JSON may be nested. */
   readonly jsonDepth: number;
@@ -19,6 +19,8 @@ export interface RestLimits {
   readonly bodyTimeoutMs: number;
   /** From the answer to its last byte in the client's hands. */
   readonly answerTimeoutMs: number;
+  /** What still comes behind an answer that ends the connection is read and dropped for so long: closed at once, the answer would be lost. */
+  readonly partingMs: number;
 }
 
 export const DEFAULT_REST_LIMITS: RestLimits = {
@@ -36,4 +38,5 @@ export const DEFAULT_REST_LIMITS: RestLimits = {
   headTimeoutMs: 60_000,
   bodyTimeoutMs: 30_000,
   answerTimeoutMs: 30_000,
+  partingMs: 2_000,
 };

@@ -21,6 +21,8 @@ export class RestConnection {
   #answering = 0;
   /** Whose body is not complete, answered or not. */
   #receiving: IncomingMessage | undefined;
+  /** The last answer has left; the client may still be sending. */
+  #isParting = false;
   #cancelTimer: () => void = () => {};
 
   constructor(stream: Duplex, peer: string, host: RestConnectionHost) {
@@ -35,6 +37,10 @@ export class RestConnection {
 
   /** A request's headers are complete. @returns whether to go on */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
+    if (this.#isParting) {
+      this.#end(undefined);
+      return false;
+    }
     this.#open += 1;
     if (this.#open > this.#host.limits.pipelined) {
       this.#end('too-many-requests-waiting');
@@ -42,6 +48,8 @@ export class RestConnection {
     }
     if (!request.complete) {
       this.#receiving = request;
+      // Node calls this behind an answer that ends the connection.
+      request.socket.destroySoon = () => this.#part();
       request.once('end', () => {
         if (this.#receiving === request) this.#receiving = undefined;
         this.#watch();
@@ -73,9 +81,22 @@ export class RestConnection {
     this.#allow(this.#host.limits.answerTimeoutMs);
   }
 
+  /**
+   * Says good-bye and hears the client out for a while: a connection that is closed with bytes unread is reset, and the answer lost with it.
+   * @see https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+   */
+  #part(): void {
+    if (this.#receiving === undefined) return void this.#stream.end(() => this.#stream.destroy());
+    this.#isParting = true;
+    this.#receiving.once('end', () => this.#stream.destroy());
+    this.#stream.end();
+    this.#allow(this.#host.limits.partingMs);
+  }
+
   /** Sets the time that what is due next may take; handling a request has its own bounds. */
   #watch(): void {
     const { headTimeoutMs, bodyTimeoutMs, answerTimeoutMs } = this.#host.limits;
+    if (this.#isParting) return;
     if (this.#receiving !== undefined) this.#allow(bodyTimeoutMs, 'too-slow', 'the body is not complete');
     else if (this.#answering > 0) this.#allow(answerTimeoutMs, 'client-does-not-read');
     else if (this.#open > 0) this.#cancelTimer();
