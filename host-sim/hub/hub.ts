@@ -74,6 +74,8 @@ export interface Hub {
   readonly durables: readonly Durable[];
   /** Whether an identity is connected, and what is known of it. */
   presence(identity: Identity): Presence;
+  /** A device has sent or received something over HTTPS, which has no connections. */
+  noteActivity(identity: Identity): void;
   /** A twin as the service API shows it; `undefined` when there is no such identity. */
   describeTwin(identity: Identity): ServiceTwin | undefined;
   /** Takes the plaintext side of a client's connection; the hub owns the stream from now on. */
@@ -252,6 +254,10 @@ class LocalHub implements Hub {
 
   presence(identity: Identity): Presence {
     return this.#mqtt.presence(identity);
+  }
+
+  noteActivity(identity: Identity): void {
+    this.#mqtt.noteActivity(identity);
   }
 
   describeTwin(identity: Identity): ServiceTwin | undefined {

@@ -50,6 +50,20 @@ test('a message of a device carries its bytes, its system properties and the nam
   expect(bench.eventsOf('messageReceived')[1]).toMatchObject({ payload: Buffer.alloc(0), properties: {}, bytes: 0 });
 });
 
+test('what a device sends or gets is its last activity, and no connection', async () => {
+  const device = { deviceId: 'dev1' };
+  expect(bench.hub.presence(device)).toEqual({ connected: false });
+  await ask('POST', `events${VERSION}`);
+  expect(bench.hub.presence(device)).toEqual({ connected: false, lastActivityMs: bench.hub.now() });
+  const sentMs = bench.hub.now();
+  bench.clock.jumpTo(bench.clock.monotonicMs() + 5_000);
+  await ask('GET', `devicebound${VERSION}`);
+  expect(bench.hub.presence(device)).toEqual({ connected: false, lastActivityMs: sentMs });
+  bench.hub.messages.enqueue(device, { properties: {}, payload: Buffer.from('x') });
+  await ask('GET', `devicebound${VERSION}`);
+  expect(bench.hub.presence(device)).toEqual({ connected: false, lastActivityMs: sentMs + 5_000 });
+});
+
 test.each<[what: string, headers: Record<string, string>, body: Buffer, status: number, code: string]>([
   ['256 KB', {}, Buffer.alloc(256 * 1024), 204, ''],
   ['256 KB and a property', { 'iothub-app-a': 'b' }, Buffer.alloc(256 * 1024), 413, 'MessageTooLarge'],

@@ -75,10 +75,17 @@ export class MqttSide implements ConnectionHost {
 
   presence(identity: Identity): Presence {
     const connection = this.#find(identity);
-    if (connection === undefined) return this.#options.presences.read(identity);
+    const last = this.#options.presences.read(identity);
+    if (connection === undefined) return last;
     const { connectedMs, silentMs, modelId } = connection;
-    const seen = { connected: true, changedMs: connectedMs, connectedSinceMs: connectedMs, lastActivityMs: this.now() - silentMs };
+    const seen = { connected: true, changedMs: connectedMs, connectedSinceMs: connectedMs, lastActivityMs: Math.max(this.now() - silentMs, last.lastActivityMs ?? 0) };
     return modelId === undefined ? seen : { ...seen, modelId };
+  }
+
+  /** It has sent or received something over another protocol. */
+  noteActivity(identity: Identity): void {
+    // It may have been deleted while the body of its request came.
+    if (this.#options.findIdentity(identity) !== undefined) this.#options.presences.noteActivity(identity, this.now());
   }
 
   /** A message may wait for this device. */
@@ -184,6 +191,7 @@ export class MqttSide implements ConnectionHost {
   #notePresence(connection: Connection, identity: Identity): void {
     const { modelId, silentMs } = connection;
     const nowMs = this.now();
-    this.#options.presences.note(identity, { changedMs: nowMs, lastActivityMs: nowMs - silentMs, ...(modelId === undefined ? {} : { modelId }) });
+    const lastActivityMs = Math.max(nowMs - silentMs, this.#options.presences.read(identity).lastActivityMs ?? 0);
+    this.#options.presences.note(identity, { changedMs: nowMs, lastActivityMs, ...(modelId === undefined ? {} : { modelId }) });
   }
 }

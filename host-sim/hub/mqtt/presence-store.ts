@@ -4,7 +4,8 @@ import type { Presence } from '../twins/twin-format.ts';
 
 /** What is kept of a connection when it is over. */
 interface LastSeen {
-  readonly changedMs: number;
+  /** When its last connection began or ended; absent for who has never had one, and speaks HTTPS. */
+  readonly changedMs?: number;
   readonly lastActivityMs: number;
   readonly modelId?: string;
 }
@@ -19,8 +20,8 @@ export class PresenceStore implements Durable {
   constructor(records: Iterable<DurableRecord> = []) {
     for (const [key, value] of records) {
       const { changedMs, lastActivityMs, modelId } = (value ?? {}) as Partial<LastSeen>;
-      if (typeof changedMs !== 'number' || typeof lastActivityMs !== 'number') throw new TypeError(`no record of a presence: ${JSON.stringify(key)}`);
-      this.#lastSeen.set(key.slice(this.prefix.length + 1), { changedMs, lastActivityMs, ...(typeof modelId === 'string' ? { modelId } : {}) });
+      if (typeof lastActivityMs !== 'number') throw new TypeError(`no record of a presence: ${JSON.stringify(key)}`);
+      this.#lastSeen.set(key.slice(this.prefix.length + 1), { ...(typeof changedMs === 'number' ? { changedMs } : {}), lastActivityMs, ...(typeof modelId === 'string' ? { modelId } : {}) });
     }
   }
 
@@ -29,6 +30,11 @@ export class PresenceStore implements Durable {
     const clientId = formatClientId(identity);
     this.#lastSeen.set(clientId, seen);
     this.#tell(clientId, seen);
+  }
+
+  /** It has sent or received something without a connection. */
+  noteActivity(identity: Identity, lastActivityMs: number): void {
+    this.note(identity, { ...this.#lastSeen.get(formatClientId(identity)), lastActivityMs });
   }
 
   delete(identity: Identity): void {

@@ -5,7 +5,7 @@ import { formatMessageHeaders, readMessageHeaders } from '../device-message.ts';
 import { readTarget } from '../request-identity.ts';
 import type { RestRequest, RestResponse, Route } from '../route.ts';
 
-type DeviceHub = Pick<Hub, 'messages' | 'emit'>;
+type DeviceHub = Pick<Hub, 'messages' | 'emit' | 'noteActivity'>;
 
 /** A list of messages in one request, as azure-iot-device-http sends it. */
 const BATCH_TYPE = 'application/vnd.microsoft.iothub.json';
@@ -42,6 +42,7 @@ function send(hub: DeviceHub, request: RestRequest): RestResponse {
   const { system, application, bytes } = readMessageHeaders(request.headers, request.rawHeaders);
   if (payload.length + bytes > DEFAULT_LIMITS.messageBytes) throw new ServiceError(413, 413_001, 'MessageTooLarge', `A message has ${DEFAULT_LIMITS.messageBytes} bytes at most, its properties counted.`);
   const mid = system['$.mid'];
+  hub.noteActivity(readTarget(request));
   hub.emit({
     event: 'messageReceived', connection: OVER_HTTPS, ...readTarget(request), qos: 1, dup: false, will: false, bytes: payload.length + bytes,
     properties: application, systemProperties: system, payload, ...(mid === undefined ? {} : { mid }),
@@ -52,5 +53,7 @@ function send(hub: DeviceHub, request: RestRequest): RestResponse {
 /** The oldest message, locked for a minute: the device settles it by its etag. */
 function receive(hub: DeviceHub, request: RestRequest): RestResponse {
   const message = hub.messages.lock(readTarget(request), 'timed');
-  return message === undefined ? { status: 204 } : { status: 200, bytes: message.payload, headers: formatMessageHeaders(message) };
+  if (message === undefined) return { status: 204 };
+  hub.noteActivity(readTarget(request));
+  return { status: 200, bytes: message.payload, headers: formatMessageHeaders(message) };
 }
