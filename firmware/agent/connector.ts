@@ -263,10 +263,10 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
   }
 
   reconnect(code: string): void {
-    this.#registrar?.interrupt(code);
     for (const connection of [this.#candidate, this.#current]) {
       if (connection !== undefined) this.conversationStuck(connection, code);
     }
+    this.#registrar?.interrupt(code);
   }
 
   connectNow(): void {

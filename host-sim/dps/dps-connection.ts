@@ -72,14 +72,19 @@ export class DpsConnection {
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return;
     const maxBytes = (): number => (this.#who === undefined ? this.#host.limits.connectBytes : MAX_PACKET_BYTES);
-    const fault = this.#framer.push(chunk, maxBytes, (bytes) => {
-      const packet = this.#reader.read(bytes);
-      if (packet.cmd === 'malformed') this.close();
-      else this.#take(packet);
-      return !this.#isClosed;
-    });
-    if (fault !== undefined) this.close();
-    this.#flush();
+    try {
+      const fault = this.#framer.push(chunk, maxBytes, (bytes) => {
+        const packet = this.#reader.read(bytes);
+        if (packet.cmd === 'malformed') this.close();
+        else this.#take(packet);
+        return !this.#isClosed;
+      });
+      if (fault !== undefined) this.close();
+      this.#flush();
+    } catch {
+      // A fault of ours ends this one connection, not the service.
+      this.#stream.destroy();
+    }
   }
 
   #take(packet: ClientPacket): void {
