@@ -91,6 +91,17 @@ test('a device says who it is as the documents of the service write it, polls as
   expect(world.port.openTlsCount).toBe(1);
 });
 
+test('the service is verified with the roots for it, the hub with those for hubs', () => {
+  const world = new World();
+  const purposes: (string | undefined)[] = [];
+  world.port.roots = (purpose?: string) => {
+    purposes.push(purpose);
+    return [];
+  };
+  expect(world.start(60_000).agent.isConnected).toBe(true);
+  expect(purposes).toEqual(['dps', undefined]);
+});
+
 test('a hub that could not be kept serves until the next start', () => {
   const world = new World();
   world.saved.push = () => {
