@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import type { IPublishPacket } from 'mqtt-packet';
 
 import { Agent } from '../../../firmware/agent/agent.ts';
@@ -221,4 +222,24 @@ test('only the members that matter are read of an answer, the last of two with o
   expect(read('{"x":{"assignedHub":"no"},"registrationState":["assignedHub"],"operationId":["a"],"errorCode":"x"}')).toEqual({});
   expect(read('{"registrationState":{"x":{"assignedHub":"no"},"payload":[{"deviceId":"no"}]},"__proto__":{"status":"no"}}')).toEqual({});
   for (const json of ['', 'null', '"status"', '[]', '{', '{"status":"a"}x']) expect(read(json)).toBeUndefined();
+});
+
+test('an answer means what it means to JSON.parse, and no bytes at all make the reader throw', () => {
+  const encoder = new TextEncoder();
+  const value = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.integer(), fc.jsonValue({ maxDepth: 2 }));
+  const state = fc.oneof(value, fc.record({ assignedHub: value, deviceId: value, payload: value, status: value }, { requiredKeys: [] }));
+  const body = fc.record({ operationId: value, status: value, registrationState: state, other: value }, { requiredKeys: [] });
+  const text = (of: unknown): string => (typeof of === 'string' ? of : '');
+  fc.assert(fc.property(body, (given) => {
+    const json = JSON.stringify(given);
+    const { operationId, status, registrationState } = JSON.parse(json) as Record<string, unknown>;
+    const { assignedHub, deviceId } = (typeof registrationState === 'object' && registrationState !== null ? registrationState : {}) as Record<string, unknown>;
+    const read = readDpsAnswer(encoder.encode(json), textCodec)!;
+    expect([text(read.operationId), text(read.status), text(read.assignedHub), text(read.deviceId)]).toEqual([operationId, status, assignedHub, deviceId].map(text));
+  }), { numRuns: 300, seed: 1 });
+  fc.assert(fc.property(body, fc.nat(), fc.nat(255), (given, at, byte) => {
+    const bytes = encoder.encode(JSON.stringify(given));
+    bytes[at % bytes.length] = byte;
+    readDpsAnswer(bytes, textCodec);
+  }), { numRuns: 300, seed: 2 });
 });
