@@ -12,6 +12,8 @@ export type AgentState =
   /** The network or the hub could not be reached. */
   | { readonly status: 'waiting'; readonly reason: 'network'; readonly retryMs: number }
   | { readonly status: 'connecting' }
+  /** The provisioning service is asked for the device's hub. */
+  | { readonly status: 'registering' }
   | {
       readonly status: 'connected';
       /** Until this connection's token ends. */

@@ -4,6 +4,7 @@ import type { ClockLevel } from './clock/clock-state.ts';
 import { Monotonic } from './clock/monotonic.ts';
 import type { AgentConfig } from './config.ts';
 import { Connector } from './connector.ts';
+import type { AssignmentStore } from './provisioning/assignment-store.ts';
 import type { Conversation } from './conversation.ts';
 import { LatchkeyError } from './errors.ts';
 import { encodeMessage, topicOf } from './messages/encode-message.ts';
@@ -19,6 +20,8 @@ export interface AgentOptions extends ApplicationCallbacks {
   readonly port: Port;
   /** Keeps the trust anchors (`RootKeeper`); without it those of the port are as they are. */
   readonly trust?: TrustKeeper | undefined;
+  /** Keeps the hub that the provisioning service assigned, for the next start. */
+  readonly assignments?: AssignmentStore | undefined;
 }
 
 /** A message for `sendBatch`. */
@@ -45,9 +48,9 @@ export class Agent {
       throw new LatchkeyError('ERR_CONFIG', 'onMessage: IoT Hub sends messages to devices, not to modules; use a direct method or a desired property');
     }
     this.#port = port;
-    const { trust, parts = [] } = options;
+    const { trust, assignments, parts = [] } = options;
     const application = new Application(trust === undefined ? options : { ...options, parts: [trust, ...parts] });
-    this.#connector = new Connector(config, port, application, new Monotonic(() => port.ticks()), trust);
+    this.#connector = new Connector(config, port, application, new Monotonic(() => port.ticks()), { trust, assignments });
     this.#conversation = this.#connector.conversation;
     this.#sender = this.#conversation.sender;
     this.#topicPrefix = telemetryTopic(config.identity);
@@ -69,7 +72,7 @@ export class Agent {
 
   /** What the agent is doing now, and why. */
   get state(): AgentState {
-    return agentStateOf(this.#connector.state, this.nowMs());
+    return this.#connector.isRegistering ? { status: 'registering' } : agentStateOf(this.#connector.state, this.nowMs());
   }
 
   get clockLevel(): ClockLevel {

@@ -1,6 +1,8 @@
 import { LatchkeyError } from './errors.ts';
 import { checkHost, checkId, type Identity } from './identity.ts';
 import * as limits from './limits.ts';
+import { checkRegistrationId, checkScope, type DpsConfig } from './provisioning/dps-config.ts';
+import { DEFAULT_DPS_HOST } from './provisioning/dps-limits.ts';
 
 /** How the agent proves who it is. Keys never come here: they are in the signer's slots. */
 export type Credential =
@@ -15,6 +17,10 @@ export interface AgentConfig {
   readonly credential: Credential;
   /** Host that TCP and TLS go to: the hub, or a gateway in front of it. */
   readonly host: string;
+  /** The gateway, where there is one: `host` whatever the hub. */
+  readonly gateway: string | undefined;
+  /** Present when the hub is assigned by the Device Provisioning Service; `identity.hub` is empty before the first time. */
+  readonly dps: DpsConfig | undefined;
   readonly port: number;
   readonly tokenLifeSeconds: number;
   readonly keepAliveSeconds: number;
@@ -37,6 +43,7 @@ export interface AgentConfig {
 const KEYS = [
   'hub', 'deviceId', 'moduleId', 'gateway', 'port', 'slots', 'policyName', 'token', 'tokenLifeSeconds', 'keepAliveSeconds',
   'window', 'queue', 'pubackTimeoutMs', 'maxInboundBytes', 'pipeline', 'timeServers', 'dateServer', 'clientType', 'modelId',
+  'dpsScope', 'dpsRegistration', 'dpsHost', 'dpsPort',
 ];
 
 /** In lower case: what holds a key. The host strips it before. */
@@ -59,20 +66,23 @@ export function parseConfig(input: unknown, source: string): AgentConfig {
     throw new LatchkeyError('ERR_CONFIG', `${source}: unknown key "${key}"${near === undefined ? '' : `, did you mean "${near}"?`}`);
   }
   const reader = new Reader(record, source);
-  const hub = reader.text('hub');
-  checkHost(hub, `${source}: hub`);
-  const deviceId = reader.text('deviceId');
+  const dps = parseDps(reader);
+  const hub = dps === undefined ? reader.text('hub') : (reader.optionalText('hub') ?? '');
+  if (hub !== '') checkHost(hub, `${source}: hub`);
+  const deviceId = dps === undefined ? reader.text('deviceId') : (reader.optionalText('deviceId') ?? dps.registrationId);
   checkId(deviceId, `${source}: deviceId`);
   const moduleId = reader.optionalText('moduleId');
   if (moduleId !== undefined) checkId(moduleId, `${source}: moduleId`);
-  const host = reader.optionalText('gateway') ?? hub;
-  checkHost(host, `${source}: gateway`);
+  const gateway = reader.optionalText('gateway');
+  if (gateway !== undefined) checkHost(gateway, `${source}: gateway`);
   const dateServer = reader.optionalText('dateServer');
   const queue = reader.whole('queue', limits.DEFAULT_QUEUE, 1, limits.MAX_QUEUE);
   return {
     identity: { hub, deviceId, moduleId },
     credential: parseCredential(reader),
-    host,
+    host: gateway ?? hub,
+    gateway,
+    dps,
     port: reader.whole('port', limits.DEFAULT_PORT, 1, 65535),
     tokenLifeSeconds: reader.whole('tokenLifeSeconds', limits.DEFAULT_TOKEN_LIFE_SECONDS, limits.MIN_TOKEN_LIFE_SECONDS, limits.MAX_TOKEN_LIFE_SECONDS),
     keepAliveSeconds: reader.whole('keepAliveSeconds', limits.DEFAULT_KEEP_ALIVE_SECONDS, 1, limits.MAX_KEEP_ALIVE_SECONDS),
@@ -86,6 +96,19 @@ export function parseConfig(input: unknown, source: string): AgentConfig {
     clientType: reader.optionalText('clientType') ?? 'latchkey/0.1.0',
     modelId: reader.optionalText('modelId'),
   };
+}
+
+function parseDps(reader: Reader): DpsConfig | undefined {
+  const scope = reader.optionalText('dpsScope');
+  if (scope === undefined) return undefined;
+  const registrationId = reader.text('dpsRegistration');
+  const host = reader.optionalText('dpsHost') ?? DEFAULT_DPS_HOST;
+  checkScope(scope, `${reader.source}: dpsScope`);
+  checkRegistrationId(registrationId, `${reader.source}: dpsRegistration`);
+  checkHost(host, `${reader.source}: dpsHost`);
+  if (reader.optionalText('moduleId') !== undefined) reader.fail('moduleId', 'does not go with dpsScope: the service registers devices');
+  if (reader.optionalText('token') !== undefined) reader.fail('token', 'does not go with dpsScope: the service wants tokens of its own, which the signer makes');
+  return { scope, registrationId, host, port: reader.whole('dpsPort', limits.DEFAULT_PORT, 1, 65535) };
 }
 
 function parseCredential(reader: Reader): Credential {

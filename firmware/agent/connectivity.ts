@@ -70,7 +70,11 @@ export type ConnectivityEvent =
   | { readonly type: 'clockMoved'; readonly offMs: number }
   | { readonly type: 'tokenSupplied' }
   /** Trust anchors have come that the failures so far say nothing about. */
-  | { readonly type: 'trustRenewed' };
+  | { readonly type: 'trustRenewed' }
+  /** The candidate's way leads over the provisioning service, or comes from there: it may take until then. `afresh`: to a hub that has refused nothing yet. */
+  | { readonly type: 'held'; readonly untilMs: number; readonly afresh: boolean }
+  /** The provisioning service said no for good; `checkClock`: to the token. */
+  | { readonly type: 'registrationRefused'; readonly checkClock: boolean };
 
 /** `late`: not open, or no CONNACK, in time. */
 export type DropReason = 'lost' | 'late' | 'refused' | 'stopped';
@@ -178,6 +182,11 @@ export function step(state: Connectivity, event: ConnectivityEvent, context: Con
       // A refusal by the hub waits as it would have.
       if (state.hasCurrent || state.refusals > 0 || state.openAtMs === Infinity) return [state];
       return woke({ ...state, openAtMs: Math.min(state.openAtMs, context.nowMs) }, context);
+    case 'held':
+      if (state.candidate !== 'opening') return [state];
+      return [{ ...state, deadlineMs: event.untilMs, ...(event.afresh && { refusals: 0, networkFailures: 0, keyIndex: 0 }) }];
+    case 'registrationRefused':
+      return state.candidate === 'opening' ? registrationRefused(state, event.checkClock, context) : [state];
   }
 }
 
@@ -317,6 +326,18 @@ function lostCandidate(state: Connectivity, reason: DropReason, context: Connect
 function refused(state: Connectivity, returnCode: number, context: ConnectivityContext): Step {
   if (state.candidate !== 'connecting' && state.candidate !== 'overdue') return [state];
   if (returnCode === SERVER_UNAVAILABLE) return lostCandidate(state, 'refused', context);
+  return credentialRefused(state, context);
+}
+
+/** Like a hub's refusal; where the credential is not what was refused, there is nothing to try at once. */
+function registrationRefused(state: Connectivity, checkClock: boolean, context: ConnectivityContext): Step {
+  if (checkClock) return credentialRefused(state, context);
+  const [next, ...effects] = withoutCandidate(state, 'refused');
+  const waitMs = probeMs(state.refusals, context.random(), limits.PROBE_FIRST_MS, limits.PROBE_CAP_MS);
+  return [{ ...next, refusals: state.refusals + 1, openAtMs: context.nowMs + waitMs }, ...effects];
+}
+
+function credentialRefused(state: Connectivity, context: ConnectivityContext): Step {
   const [next, ...effects] = withoutCandidate(state, 'refused');
   const refusals = state.refusals + 1;
   const before = { ...next, refusals };
@@ -324,10 +345,15 @@ function refused(state: Connectivity, returnCode: number, context: ConnectivityC
     return [{ ...before, resynchronising: true, openAtMs: Infinity }, ...effects, { type: 'resynchronise' }];
   }
   const keyIndex = (state.keyIndex + 1) % context.keyCount;
-  const quick = context.keyCount > 1 ? limits.MAX_REFUSED_CONNECTS : limits.MAX_REFUSED_CONNECTS - 1;
+  const quick = quickConnects(context.keyCount);
   if (refusals < quick) return [{ ...before, keyIndex, openAtMs: context.nowMs + retryMs(context) }, ...effects];
   const waitMs = probeMs(refusals - quick, context.random(), limits.PROBE_FIRST_MS, limits.PROBE_CAP_MS);
   return [{ ...before, keyIndex, openAtMs: context.nowMs + waitMs }, ...effects, { type: 'resynchronise' }];
+}
+
+/** CONNECTs in a row that may be refused before the slow probe. */
+export function quickConnects(keyCount: number): number {
+  return keyCount > 1 ? limits.MAX_REFUSED_CONNECTS : limits.MAX_REFUSED_CONNECTS - 1;
 }
 
 function tokenEnded(state: Connectivity, context: ConnectivityContext): Step {

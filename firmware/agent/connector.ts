@@ -11,21 +11,34 @@ import { connectPacketOf } from './connect-packet.ts';
 import { Conversation, type ConversationOwner } from './conversation.ts';
 import type { AgentEvent } from './events.ts';
 import { HubConnection, type HubConnectionOwner } from './hub-connection.ts';
+import * as limits from './limits.ts';
 import type { Port } from './port.ts';
+import type { AssignmentStore } from './provisioning/assignment-store.ts';
+import { REGISTRATION_LIMIT_MS } from './provisioning/dps-limits.ts';
+import { Registrar, type RegistrarOwner } from './provisioning/registrar.ts';
+import type { RegistrationFailure } from './provisioning/registration.ts';
 import { TokenSource, type FreshToken } from './token-source.ts';
 import type { TrustedAgent, TrustKeeper } from './trust.ts';
 import { WakeTimer } from './wake-timer.ts';
 
+/** What the agent may do without. */
+export interface ConnectorParts {
+  readonly trust?: TrustKeeper | undefined;
+  readonly assignments?: AssignmentStore | undefined;
+}
+
 /** The two seats: runs the machine of connectivity.ts, opens, renews and closes connections, and owns the one timer. */
-export class Connector implements HubConnectionOwner, ClockGateOwner, ConversationOwner, TrustedAgent {
+export class Connector implements HubConnectionOwner, ClockGateOwner, ConversationOwner, RegistrarOwner, TrustedAgent {
   readonly tokens: TokenSource;
   readonly conversation: Conversation;
-  readonly #config: AgentConfig;
+  #config: AgentConfig;
   readonly #port: Port;
   readonly #application: Application;
   readonly #monotonic: Monotonic;
   readonly #clock: ClockGate;
   readonly #trust: TrustKeeper | undefined;
+  /** Present where a provisioning service assigns the hub; busy, it has the candidate's seat. */
+  readonly #registrar: Registrar | undefined;
   readonly #context: ConnectivityContext;
   readonly #timer: WakeTimer;
   readonly #events: ConnectivityEvent[] = [];
@@ -50,9 +63,10 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
   #lostCode: string | undefined;
   #serial = 0;
 
-  constructor(config: AgentConfig, port: Port, application: Application, monotonic: Monotonic, trust?: TrustKeeper) {
+  constructor(config: AgentConfig, port: Port, application: Application, monotonic: Monotonic, { trust, assignments }: ConnectorParts = {}) {
     this.#config = config;
     this.#trust = trust;
+    this.#registrar = config.dps && new Registrar(port, config.dps, application, this, assignments);
     this.#port = port;
     this.#application = application;
     this.#monotonic = monotonic;
@@ -70,6 +84,15 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
 
   get isConnected(): boolean {
     return this.#current !== undefined;
+  }
+
+  get isRegistering(): boolean {
+    return this.#registrar?.isBusy === true;
+  }
+
+  /** With the hub of now. */
+  get config(): AgentConfig {
+    return this.#config;
   }
 
   get clockLevel(): ClockLevel {
@@ -108,6 +131,7 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
     if (current !== undefined && !current.woke(nowMs)) this.conversationStuck(current, 'ERR_HUB_SILENT');
     if (nowMs >= this.conversation.wakeAtMs) this.conversation.woke(nowMs);
     if (this.#trust !== undefined && nowMs >= this.#trust.wakeAtMs) this.#trust.woke(nowMs);
+    this.#registrar?.woke(nowMs);
     if (nowMs >= wakeAtOf(this.#state)) this.#dispatch({ type: 'woke' });
     this.#arm();
   }
@@ -119,7 +143,7 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
   // --- the clock ---
 
   get isOccupied(): boolean {
-    return this.#current !== undefined || this.#candidate !== undefined;
+    return this.#current !== undefined || this.isOpening;
   }
 
   get keyIndex(): number {
@@ -192,10 +216,42 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
     }
   }
 
+  // --- the provisioning service ---
+
+  hubAssigned(hub: string, moved: boolean): void {
+    if (moved) {
+      const identity = { ...this.#config.identity, hub };
+      this.#config = { ...this.#config, identity, host: this.#config.gateway ?? hub };
+      this.tokens.useIdentity(identity);
+      this.#trust?.hubAssigned(identity, this.#config.host);
+    }
+    this.#openAssigned(moved);
+  }
+
+  registrationFailed({ code, kind }: RegistrationFailure): void {
+    // The service is asked because a hub is not well: that one is tried again whatever it says.
+    if (this.#config.identity.hub !== '') return this.#openAssigned(false);
+    if (kind !== 'network') return this.#dispatch({ type: 'registrationRefused', checkClock: kind === 'credential' });
+    this.#lostCode = code;
+    this.#trust?.linkFailed(code, this.#candidateEpoch);
+    this.#dispatch({ type: 'candidateLost' });
+  }
+
+  registrarPlanned(): void {
+    this.#arm();
+  }
+
+  #openAssigned(afresh: boolean): void {
+    // The application may have stopped the agent in the event before.
+    if (this.#state.candidate !== 'opening') return;
+    this.#dispatch({ type: 'held', untilMs: this.nowMs() + limits.OPEN_TIMEOUT_MS, afresh });
+    this.#openHub();
+  }
+
   // --- trust anchors ---
 
   get isOpening(): boolean {
-    return this.#candidate !== undefined;
+    return this.#candidate !== undefined || this.isRegistering;
   }
 
   report(patch: Readonly<Record<string, unknown>>): boolean {
@@ -210,12 +266,16 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
     for (const connection of [this.#candidate, this.#current]) {
       if (connection !== undefined) this.conversationStuck(connection, code);
     }
+    this.#registrar?.interrupt(code);
   }
 
   connectNow(): void {
     const candidate = this.#candidate;
     // It was opened with the anchors before.
-    if (this.#current === undefined && candidate !== undefined && this.#candidateEpoch !== this.#trust?.epoch) this.conversationStuck(candidate, 'ERR_ROOTS_CHANGED');
+    if (this.#current === undefined && this.#candidateEpoch !== this.#trust?.epoch) {
+      if (candidate !== undefined) this.conversationStuck(candidate, 'ERR_ROOTS_CHANGED');
+      this.#registrar?.interrupt('ERR_ROOTS_CHANGED');
+    }
     this.#dispatch({ type: 'trustRenewed' });
   }
 
@@ -308,6 +368,15 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
   }
 
   #open(): void {
+    const registrar = this.#registrar;
+    if (registrar?.mustRegister(this.#state, this.tokens.keyCount) !== true) return this.#openHub();
+    this.#serial += 1;
+    this.#candidateEpoch = this.#trust?.epoch ?? 0;
+    this.#dispatch({ type: 'held', untilMs: this.nowMs() + REGISTRATION_LIMIT_MS + limits.OPEN_TIMEOUT_MS, afresh: false });
+    registrar.begin(this.#state.keyIndex, this.#serial);
+  }
+
+  #openHub(): void {
     const { host, port, keepAliveSeconds, maxInboundBytes } = this.#config;
     if (this.#current === undefined) this.#application.report({ type: 'connecting', host, port });
     this.#serial += 1;
@@ -323,6 +392,7 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
     this.#lostCode = undefined;
     this.#replacedEndsMs = undefined;
     this.#fresh = undefined;
+    this.#registrar?.end();
     this.#candidate?.close();
     this.#candidate = undefined;
     if (reason === 'lost' || reason === 'late') {
@@ -364,7 +434,7 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
 
   #arm(): void {
     if (this.#dispatching) return;
-    const own = Math.min(wakeAtOf(this.#state), this.#current?.wakeAtMs ?? Infinity);
+    const own = Math.min(wakeAtOf(this.#state), this.#current?.wakeAtMs ?? Infinity, this.#registrar?.wakeAtMs ?? Infinity);
     this.#timer.arm(Math.min(own, this.#clock.wakeAtMs, this.conversation.wakeAtMs, this.#trust?.wakeAtMs ?? Infinity), this.nowMs());
   }
 }

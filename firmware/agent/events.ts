@@ -2,7 +2,7 @@ import type { ClockLevel } from './clock/clock-state.ts';
 import type { JsonRefusal } from './json/json-refusal.ts';
 
 /** What the agent tells the application; every expected failure is one of these, none is an exception. */
-export type AgentEvent = ClockEvent | ConnectionEvent | TwinEvent | CloudEvent | RootEvent;
+export type AgentEvent = ClockEvent | ConnectionEvent | RegistrationEvent | TwinEvent | CloudEvent | RootEvent;
 
 export type ClockEvent =
   | { readonly type: 'clock'; readonly level: ClockLevel }
@@ -40,6 +40,14 @@ export type ConnectionEvent =
   /** The agent cannot do what it must: no key in the slot, a resource outside the key's prefixes. */
   | { readonly type: 'sign-failed'; readonly code: string }
   | { readonly type: 'subscription-refused'; readonly topic: string };
+
+export type RegistrationEvent =
+  /** The provisioning service is asked for the device's hub. */
+  | { readonly type: 'registering'; readonly host: string; readonly port: number }
+  /** It has answered; `moved`: the hub is another one than before. `saved` is false where the next start has to ask again. */
+  | { readonly type: 'registered'; readonly hub: string; readonly moved: boolean; readonly saved: boolean }
+  /** It has not: `code` says why (docs/dps.md), `serviceCode` is the service's own. A hub that is known is tried again. */
+  | { readonly type: 'registration-failed'; readonly code: string; readonly serviceCode: number | undefined };
 
 export type TwinEvent =
   /** The hub has taken what `report` gave; `version` is that of the reported properties now. */

@@ -3,7 +3,7 @@ import { MAX_HOST_LENGTH, MAX_ID_LENGTH } from './limits.ts';
 
 /** Who the agent is to the hub. */
 export interface Identity {
-  /** Host name in user name and token, such as `myhub.azure-devices.net`. */
+  /** Host name in user name and token, such as `myhub.azure-devices.net`; empty until the provisioning service has assigned one. */
   readonly hub: string;
   readonly deviceId: string;
   /** Present when the agent speaks for a module of the device. */
@@ -12,6 +12,10 @@ export interface Identity {
 
 /** The characters of device and module ids besides letters and digits. @see azure-facts: device identity properties */
 const ID_PUNCTUATION = "-:.+%_#*?!(),=@$'";
+
+/** RFC 1035, section 2.3.4. */
+const MAX_LABEL_LENGTH = 63;
+const HYPHEN = 0x2d;
 
 /** `{deviceId}` or `{deviceId}/{moduleId}`. */
 export function clientIdOf(identity: Identity): string {
@@ -45,6 +49,22 @@ export function checkHost(value: string, label: string): void {
   }
 }
 
-function isAlphanumeric(code: number): boolean {
+/** Whether `value` is the name of a host: labels of letters, digits and inner hyphens, the last one not all digits, which would be an address. */
+export function isHostName(value: string): boolean {
+  if (value.length === 0 || value.length > MAX_HOST_LENGTH) return false;
+  let hasLetter = false;
+  for (const label of value.split('.')) {
+    if (label.length === 0 || label.length > MAX_LABEL_LENGTH || label.startsWith('-') || label.endsWith('-')) return false;
+    hasLetter = false;
+    for (let i = 0; i < label.length; i++) {
+      const code = label.charCodeAt(i);
+      if (code !== HYPHEN && !isAlphanumeric(code)) return false;
+      if (code > 0x39) hasLetter = true;
+    }
+  }
+  return hasLetter;
+}
+
+export function isAlphanumeric(code: number): boolean {
   return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
 }

@@ -1,11 +1,13 @@
 import * as limits from './limits.ts';
-import type { Port, TcpSocket, TlsEngine } from './port.ts';
+import type { Port, RootUse, TcpSocket, TlsEngine } from './port.ts';
 
 export interface LinkTarget {
   readonly host: string;
   readonly port: number;
   /** Offer a cached TLS session. */
   readonly resume: boolean;
+  /** Whose roots are trusted; default the hub's. */
+  readonly purpose?: RootUse | undefined;
 }
 
 export interface LinkOwner {
@@ -102,8 +104,8 @@ export class Link {
     this.#room = byteCount;
     try {
       if (this.#tls === undefined) {
-        const { host, resume } = this.#target;
-        this.#tls = this.#port.openTls({ host, roots: this.#port.roots(), resume });
+        const { host, resume, purpose } = this.#target;
+        this.#tls = this.#port.openTls({ host, roots: this.#port.roots(purpose), resume });
         this.#advance();
         return;
       }

@@ -21,8 +21,8 @@ export interface Port {
   dropTlsSessions(): void;
   /** Whether C and JavaScript memory hold a second connection beside the first. */
   roomForTwo(): boolean;
-  /** Trust anchors, DER. */
-  roots(): readonly ArrayBuffer[];
+  /** Trust anchors, DER; default those for the hub. */
+  roots(purpose?: RootUse): readonly ArrayBuffer[];
   readonly signer: Signer;
   readonly mqtt: MqttCodec;
   readonly text: TextCodec;
@@ -32,6 +32,9 @@ export interface Port {
   /** When this firmware was built: no clock is right that is earlier. */
   readonly buildTimeMs: number;
 }
+
+/** What a root is trusted for. */
+export type RootUse = 'hub' | 'dps';
 
 export interface Signer {
   /** base64 signature of `encodedResource`, newline, `expirySeconds`. The key stays in C. */

@@ -1,4 +1,5 @@
 import type { AgentConfig } from './config.ts';
+import type { Identity } from './identity.ts';
 import type { Port } from './port.ts';
 import { encodeResource, expiryOf, expiryOfToken, formatSasToken, resourceOf } from './sas-token.ts';
 
@@ -13,7 +14,7 @@ export interface FreshToken {
 export class TokenSource {
   readonly #config: AgentConfig;
   readonly #port: Port;
-  readonly #encodedResource: string;
+  #encodedResource: string;
   #readyMade: string | undefined;
 
   constructor(config: AgentConfig, port: Port) {
@@ -21,6 +22,11 @@ export class TokenSource {
     this.#port = port;
     this.#encodedResource = encodeResource(resourceOf(config.identity));
     this.#readyMade = config.credential.type === 'token' ? config.credential.token : undefined;
+  }
+
+  /** Of tokens from now on. */
+  useIdentity(identity: Identity): void {
+    this.#encodedResource = encodeResource(resourceOf(identity));
   }
 
   get keyCount(): number {

@@ -90,7 +90,7 @@ function parseDesired(topic: string): InboundTopic | undefined {
 }
 
 /** The value of `key` in the query `?key=value&…` that begins at `start`; `undefined` when there is no query or no such key. */
-function queryValue(topic: string, start: number, key: string): string | undefined {
+export function queryValue(topic: string, start: number, key: string): string | undefined {
   if (topic.charAt(start) !== '?') return undefined;
   for (let at = start + 1; at < topic.length; ) {
     const ampersand = topic.indexOf('&', at);
@@ -102,7 +102,7 @@ function queryValue(topic: string, start: number, key: string): string | undefin
 }
 
 /** A number of decimal digits only, below 2^53. */
-function parseWhole(text: string | undefined): number | undefined {
+export function parseWhole(text: string | undefined): number | undefined {
   if (text === undefined || text === '' || text.length > 15) return undefined;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

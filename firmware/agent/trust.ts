@@ -1,5 +1,6 @@
 import type { AgentPart } from './agent-part.ts';
 import type { ClockLevel } from './clock/clock-state.ts';
+import type { Identity } from './identity.ts';
 import type { AgentEvent } from './events.ts';
 
 /** What the agent gives to who keeps its trust anchors. */
@@ -30,6 +31,8 @@ export interface TrustKeeper extends AgentPart {
   readonly epoch: number;
   /** Whether a cached TLS session may be offered: not while roots are on trial. */
   readonly mayResume: boolean;
+  /** The device was assigned a hub; TLS goes to `host`. */
+  hubAssigned(identity: Identity, host: string): void;
   /** TLS with the hub is up, or was refused with `code`, on a connection opened in `epoch`. */
   linkOpened(epoch: number): void;
   linkFailed(code: string, epoch: number): void;

@@ -74,7 +74,7 @@ function readChipSettings(): Settings & { readonly wifi: WifiSettings } {
 }
 
 function checkSettings({ agent, wifi }: Settings & { readonly wifi: WifiSettings }): void {
-  if (agent.hub === undefined) throw new StartError('ERR_SETTINGS_MISSING', 'the settings name no hub: latchkey provision');
+  if (agent.hub === undefined && agent.dpsScope === undefined) throw new StartError('ERR_SETTINGS_MISSING', 'the settings name no hub: latchkey provision');
   if (agent.token === undefined && signer.backend(0) === undefined) throw new StartError('ERR_KEYS_MISSING', 'there is no key on this board: latchkey provision');
   if (kind === 'wifi' && wifi.ssid === undefined) throw new StartError('ERR_SETTINGS_MISSING', 'the settings name no Wi-Fi: latchkey provision --wifi');
 }

@@ -11,8 +11,9 @@ const DERIVED_SLOTS_FROM = 8;
  * @param derive the signer's
  */
 export function useHubKeys(config: AgentConfig, numbers: readonly (number | undefined)[], derive: (from: number, label: string, into: number) => void): AgentConfig {
-  const { credential, identity } = config;
-  if (credential.type !== 'key') return config;
+  const { credential, identity, dps } = config;
+  // Where the hub is assigned, its key is the enrolment's.
+  if (credential.type !== 'key' || dps !== undefined) return config;
   const slots = credential.slots.map((slot) => {
     const number = numbers[slot];
     if (number === undefined) return slot;

@@ -9,6 +9,7 @@ import { chooseApp } from './samples/choose-app.ts';
 import type { ApplicationHost } from './host.ts';
 import { useHubKeys } from './hub-keys.ts';
 import { openRoots } from './open-roots.ts';
+import { saveHub } from './saved-hub.ts';
 import type { Settings } from './settings.ts';
 import { SimulatedRoom } from './samples/simulated-room.ts';
 import { Telemetry } from './samples/telemetry.ts';
@@ -27,7 +28,8 @@ export function runApplication(settings: Settings, host: ApplicationHost): () =>
     restart: (delayMs) => void Timer.set(() => telemetry.stop(() => host.restart()), delayMs),
   });
   const config = useHubKeys(parseConfig({ ...settings.agent, modelId: app.modelId }, 'settings'), settings.hubKeyNumbers, signer.derive);
-  const port: Port = host.openPort({ wake: () => agent.wake(), roots: () => roots?.anchors() ?? settings.roots, roomForTwo: !settings.single });
+  const { dps } = config;
+  const port: Port = host.openPort({ wake: () => agent.wake(), roots: (purpose) => roots?.anchors(purpose) ?? settings.roots, roomForTwo: !settings.single });
   const roots = openRoots(settings, config, port);
   const messageReceived = ({ topic, payload, acknowledge }: InboundMessage): void => {
     host.print(JSON.stringify({ event: 'message', topic, byteCount: payload.length }));
@@ -37,6 +39,7 @@ export function runApplication(settings: Settings, host: ApplicationHost): () =>
     config,
     port,
     trust: roots,
+    assignments: dps && { save: (hub) => saveHub(dps, hub) },
     parts: app.part === undefined ? [] : [app.part],
     onEvent: ({ type, ...detail }) => host.print(JSON.stringify({ event: type, ...detail })),
     onAcknowledged: () => telemetry.acknowledged(),

@@ -1,6 +1,7 @@
 import storage from 'embedded:storage/key-value';
 
 import { DEFAULT_RECOVERY, type RecoveryOptions } from '../agent/roots/recovery.ts';
+import { readSavedHub } from './saved-hub.ts';
 
 /** The key-value domain of the device's settings. Keys have at most 15 characters, as in NVS. */
 export const SETTINGS_DOMAIN = 'latchkey';
@@ -58,11 +59,14 @@ export function readSettings(): Settings {
     const root = blobs.read(`root${i}`);
     if (root instanceof ArrayBuffer) roots.push(root);
   }
+  const scope = text('dps-scope');
+  const registrationId = text('dps-id');
   const servers = [text('ntp0'), text('ntp1')].filter((server) => server !== undefined);
   const settings: Settings = {
     app: text('app') ?? 'load',
     agent: {
-      hub: text('hub'),
+      // Where a service assigns the hub, no other counts.
+      hub: scope === undefined || registrationId === undefined ? text('hub') : readSavedHub({ scope, registrationId }),
       deviceId: text('device'),
       moduleId: text('module'),
       gateway: text('gateway'),
@@ -78,6 +82,10 @@ export function readSettings(): Settings {
       pipeline: text('pipeline') === '1',
       timeServers: servers,
       dateServer: text('date'),
+      dpsScope: scope,
+      dpsRegistration: registrationId,
+      dpsHost: text('dps-host'),
+      dpsPort: number('dps-port'),
     },
     roots,
     updates: readUpdates(text, number, blobs.read('rkeys')),

@@ -1,17 +1,21 @@
 import { relative } from 'node:path';
 import { Option, type Command } from 'commander';
+import { DEFAULT_DPS_HOST } from '../../firmware/agent/provisioning/dps-limits.ts';
+import { fromDps, isOfDps, type DpsFlags } from '../provisioning/identity-source.ts';
+import { makeKey } from '../provisioning/provision-inputs.ts';
 import { runningHubs, type HubPlace } from '../service/hub-place.ts';
 import type { DeviceRunOptions } from '../simulation/device-run.ts';
 import { toJsonLine, type SimulationEvent } from '../simulation/events.ts';
 import { APP_NAMES, type AppName } from '../simulation/options.ts';
 import { makeStyle, printJson, printLine, sayLine, type CliContext } from '../terminal/cli-context.ts';
 import { EXIT, EXIT_OF_ENDING } from '../terminal/cli-error.ts';
-import { maskConnectionString, requireDevice, type DeviceConnectionString } from '../terminal/connection-string.ts';
 import { readConnectionString } from '../terminal/connection-string-source.ts';
+import { maskConnectionString, requireDevice, type DeviceConnectionString } from '../terminal/connection-string.ts';
 import { nearestWord } from '../terminal/did-you-mean.ts';
 import { durationMs, durationOption, hostAndPort, repeated, wholeNumber, wholeSeconds, type HostAndPort } from '../terminal/option-values.ts';
 import { readRoots } from '../terminal/root-files.ts';
 import { SimulationRenderer } from '../terminal/simulation-renderer.ts';
+import { addDpsOptions } from './provision-options.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const MQTT_TLS_PORT = 8883;
@@ -22,7 +26,7 @@ const ENVIRONMENT_NAME = 'IOTHUB_DEVICE_CONNECTION_STRING';
 /** Asked when the hub is Azure's; two, run by different people. */
 const PUBLIC_NTP: readonly HostAndPort[] = [{ host: 'pool.ntp.org', port: NTP_PORT }, { host: 'time.windows.com', port: NTP_PORT }];
 
-interface DeviceFlags {
+interface DeviceFlags extends DpsFlags {
   readonly connectionString?: string;
   readonly connectionStringFile?: string;
   readonly hubAddress?: HostAndPort;
@@ -50,13 +54,13 @@ const EXAMPLES = `Examples:
   npm run latchkey -- device --root root.pem                    another hub, by GatewayHostName in the connection string
   npm run --silent latchkey -- device show -d dev1 --connection-string --show-secrets | npm run latchkey -- device
                                                                 the hub that runs here
+  npm run latchkey -- device --dps-scope 0ne… --dps-registration dev1 --dps-key-file group.key --dps-group --hub myhub.azure-devices.net
   npm run latchkey -- device --roots-bundle 1.json --keep dev1  takes new roots that the keys of 1.json sign, and keeps them
 `;
 
 /** `device run`, which plain `device` is, too. */
 export function addDeviceRunCommand(device: Command, context: CliContext): void {
-  device
-    .command('run', { isDefault: true })
+  addDpsOptions(device.command('run', { isDefault: true }))
     .description(`Runs a virtual device against any hub. The connection string comes from --connection-string, --connection-string-file, ${ENVIRONMENT_NAME} or stdin.`)
     .addHelpText('before', EXAMPLES)
     .option('--connection-string <text>', 'the device\'s connection string, "-" for stdin (a text on the command line is seen by everybody on this machine)')
@@ -84,6 +88,7 @@ export function addDeviceRunCommand(device: Command, context: CliContext): void 
 async function runDevice(flags: DeviceFlags, command: Command, context: CliContext): Promise<void> {
   refuseWords(command);
   refuseContradictions(flags, command);
+  if (isOfDps(flags, context)) return runRegistered(flags, context);
   const { connection, source } = await readConnectionString(context, {
     flag: flags.connectionString,
     file: flags.connectionStringFile,
@@ -94,6 +99,22 @@ async function runDevice(flags: DeviceFlags, command: Command, context: CliConte
   const options = toOptions(flags, device, await trustOf(flags, local));
   sayLine(context, `latchkey: ${maskConnectionString(device)} (from ${source})`);
   if (local !== undefined) sayLine(context, `latchkey: trusting the root of the hub that runs here, ${relative('.', local.rootFile)}`);
+  await runOptions(options, flags, context);
+}
+
+/** A device that asks a provisioning service for its hub. */
+async function runRegistered(flags: DeviceFlags, context: CliContext): Promise<void> {
+  const { identity, dps, key } = await fromDps(flags, context);
+  const deviceKey = makeKey(key);
+  const connection = { HostName: identity.hub, DeviceId: identity.deviceId, SharedAccessKey: deviceKey?.bytes.toString('base64') ?? '' };
+  deviceKey?.bytes.fill(0);
+  sayLine(context, `latchkey: registration ${dps.registrationId} of ID scope ${dps.scope}, hub ${dps.hubs.join(' or ')}`);
+  const options = toOptions(flags, connection, await trustOf(flags, localHubOf(flags, connection, context)));
+  const date = flags.date ?? (flags.hubAddress === undefined ? { host: dps.host ?? DEFAULT_DPS_HOST, port: HTTPS_PORT } : undefined);
+  await runOptions({ ...options, dps, date: date && formatHostAndPort(date) }, flags, context);
+}
+
+async function runOptions(options: DeviceRunOptions, flags: DeviceFlags, context: CliContext): Promise<void> {
   const { runSingleDevice } = await import('../simulation/device-run.ts');
   const ending = await runSingleDevice(options, {
     onEvent: withRootAdvice(view(flags.json === true, context), context),
@@ -110,8 +131,9 @@ function refuseWords({ args: [word], parent: device }: Command): void {
   device.error(`error: unknown command '${word}'${near === undefined ? '' : `\n(Did you mean ${near}?)`}`, { exitCode: EXIT.usage });
 }
 
-function refuseContradictions({ root, rootsBundle, recoveryHost }: DeviceFlags, command: Command): void {
+function refuseContradictions({ root, rootsBundle, recoveryHost, dpsScope, connectionString, connectionStringFile }: DeviceFlags, command: Command): void {
   const refuse = (text: string): never => command.error(`error: ${text}`, { exitCode: EXIT.usage });
+  if (dpsScope !== undefined && (connectionString ?? connectionStringFile) !== undefined) refuse('--dps-scope takes the place of a connection string: give one of them');
   if (rootsBundle !== undefined && root !== undefined) refuse('--root and --roots-bundle cannot both be given');
   if (recoveryHost !== undefined && rootsBundle === undefined) refuse('--recovery-host goes with --roots-bundle');
 }

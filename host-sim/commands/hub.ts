@@ -24,6 +24,7 @@ import { durationMs, durationOption, port, repeated } from '../terminal/option-v
 import { announceHub } from '../service/hub-place.ts';
 import { formatConnectionString } from '../terminal/connection-string.ts';
 import { realClock } from '../time/real-clock.ts';
+import { addHubDpsOptions, openHubDps, type HubDps, type HubDpsFlags } from './hub-dps.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const DEFAULT_PORTS: ServicePorts = { mqtt: 18_883, https: 18_443, amqp: 15_671, ntp: 0 };
@@ -35,7 +36,7 @@ const OWNER_POLICY = 'iothubowner';
 
 const DENIED = { policies: { policies: true }, devices: { devices: true }, modules: { modules: true }, all: { policies: true, devices: true, modules: true } } as const satisfies Record<string, DeniedSharedAccess>;
 
-interface HubFlags {
+interface HubFlags extends HubDpsFlags {
   readonly port?: number;
   readonly httpsPort?: number;
   readonly amqpPort?: number;
@@ -57,12 +58,12 @@ const EXAMPLES = `Examples:
   npm run latchkey -- hub                                     one device with a key of its own, until Ctrl-C
   npm run latchkey -- hub --device dev1=$KEY --device dev2    a device with your key, one with a generated key
   npm run latchkey -- hub --state hub.state                   the same devices, twins and messages again next time
+  npm run latchkey -- hub --dps-group fleet                   and a provisioning service: devices with keys derived from the group's
   npm run latchkey -- hub --policy ops=RegistryRead,ServiceConnect --show-secrets
 `;
 
 export function addHubCommand(program: Command, context: CliContext): void {
-  program
-    .command('hub')
+  addHubDpsOptions(program.command('hub'))
     .description("Runs a local hub: devices connect by MQTT over TLS, services by HTTPS and AMQP.")
     .addHelpText('before', EXAMPLES)
     .option('--port <n>', `MQTT over TLS, 0 for any free port (default: ${DEFAULT_PORTS.mqtt})`, port)
@@ -137,7 +138,9 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
   const services = await openHubServices(hub, { clock: realClock, ports: choosePorts(flags), address: flags.address, tls: pki.tls });
   let withdraw = (): void => {};
   let admin: AdminServer | undefined;
+  let provisioning: HubDps | undefined;
   try {
+    provisioning = await openHubDps(hub, pki.tls, flags);
     admin = await openAdminServer(hub, realClock, pki.tls);
     hub.faults.useCertificates(certificateSwitch(services, pki, names, () => realClock.now()));
     withdraw = announceHub(context.env, {
@@ -150,9 +153,11 @@ async function serve(hub: Hub, flags: HubFlags, context: CliContext, whose: Pick
     if (flags.address !== LOOPBACK) sayLine(context, 'latchkey: others on the network can reach this hub');
     const { registry, hubName } = hub;
     tellCredentials({ registry, hubName, mqttPort: services.mqtt.port, showSecrets: flags.showSecrets === true, json: flags.json === true, ...whose }, context);
+    provisioning?.tell(context);
     await waitForInterrupt(context.interrupted);
   } finally {
     withdraw();
+    await provisioning?.dps.close();
     await admin?.close();
     await services.close();
   }

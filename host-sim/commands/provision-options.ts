@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { DEFAULT_DPS_HOST } from '../../firmware/agent/provisioning/dps-limits.ts';
 import { CHIPS, SIGNER_EFUSE_BLOCKS } from '../firmware/chips.ts';
 import type { HubKeyFlags } from '../provisioning/hub-key-plan.ts';
 import type { IdentityFlags } from '../provisioning/identity-source.ts';
@@ -47,8 +48,20 @@ export interface ProvisionFlags extends IdentityFlags, HubKeyFlags {
 
 const collect = repeated((text: string) => text);
 
-export function addProvisionOptions(command: Command): Command {
+/** Of a device whose hub is assigned by a Device Provisioning Service. */
+export function addDpsOptions(command: Command): Command {
   return command
+    .option('--dps-scope <id>', 'ID scope of a Device Provisioning Service, instead of a connection string')
+    .option('--dps-registration <id>', 'registration id there')
+    .option('--dps-key-file <file>', 'its symmetric key, base64 ("-" is stdin)')
+    .option('--dps-group', 'that key is the one of the enrolment group: the device gets a key derived from it')
+    .option('--dps-host <host[:port]>', `where the service is (default: ${DEFAULT_DPS_HOST})`, hostAndPort(MQTT_TLS_PORT))
+    .option('--dps-device <id>', 'the device id that an individual enrolment names (default: the registration id)')
+    .option('--hub <name>', 'a hub that the service may assign; may be repeated', collect);
+}
+
+export function addProvisionOptions(command: Command): Command {
+  return addDpsOptions(command)
     .addOption(new Option('--chip <name>', 'the chip, as in latchkey firmware build').choices(CHIPS.map(({ name }) => name)).makeOptionMandatory())
     .option('--release', 'for a firmware that was built with --release: key in an eFuse block, settings encrypted')
     .addOption(new Option('--key-store <place>', 'where the key goes (default: efuse with --release on chips that have it, else partition)').choices(['efuse', 'partition']))
@@ -61,11 +74,6 @@ export function addProvisionOptions(command: Command): Command {
     .option('--keep-key', 'the key on the board stays: only settings change')
     .option('--key-number <n>', 'the hub key that the board derives (default: 1 with --new-key, as it was with --keep-key)', wholeNumber(1, MAX_KEY_NUMBER))
     .option('--secret-file <file>', 'with --keep-key --key-number: what --save-secret wrote; the hub is given that key and the next one')
-    .option('--dps-scope <id>', 'ID scope of a Device Provisioning Service, instead of a connection string')
-    .option('--dps-registration <id>', 'registration id there')
-    .option('--dps-key-file <file>', 'its symmetric key, base64 ("-" is stdin)')
-    .option('--dps-group', 'that key is the one of the enrolment group: the device gets a key derived from it')
-    .option('--hub <name>', 'a hub that the service may assign; may be repeated', collect)
     .option('--wifi-ssid <name>', 'the network')
     .option('--wifi-password-file <file>', 'a file that holds its password, "-" for stdin (default: it is asked for)')
     .option('--wifi-open', 'the network has no password')
@@ -95,6 +103,8 @@ export function checkCombination(flags: ProvisionFlags, command: Command): void 
   if (flags.burn === true && flags.chip.endsWith('-qemu')) refuse('--burn is for a real chip: the eFuses of an emulated one are written to a file');
   if (flags.burn === true && flags.dryRun === true) refuse('--burn and --dry-run cannot both be given');
   if (flags.newKey === true && flags.keepKey === true) refuse('--new-key and --keep-key cannot both be given');
+  if (flags.dpsScope !== undefined && (flags.connectionString ?? flags.connectionStringFile) !== undefined) refuse('--dps-scope takes the place of a connection string: give one of them');
+  if (flags.dpsScope !== undefined && flags.keyNumber !== undefined) refuse('--key-number does not go with --dps-scope: the key is that of the enrolment');
   if (flags.keyNumber !== undefined && flags.newKey !== true && flags.keepKey !== true) refuse('--key-number goes with --new-key or --keep-key');
   if (flags.saveSecret !== undefined && flags.newKey !== true) refuse('--save-secret goes with --new-key');
   if (flags.secretFile !== undefined && (flags.keepKey !== true || flags.keyNumber === undefined)) refuse('--secret-file goes with --keep-key --key-number N');

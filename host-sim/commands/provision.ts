@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { DEFAULT_DPS_HOST } from '../../firmware/agent/provisioning/dps-limits.ts';
 import type { EfuseBoard } from '../chip-tools/espefuse.ts';
 import { findProgram } from '../chip-tools/external-tool.ts';
 import { CHIPS, findChip, type Chip } from '../firmware/chips.ts';
@@ -45,7 +46,7 @@ async function runProvision(flags: ProvisionFlags, context: CliContext): Promise
     chip, isRelease: flags.release === true, keyPlace: flags.keyStore, signerBlock: flags.signerBlock, identity, dps, key, keyNumber,
     wifi: await readWifi(flags, context),
     gateway: flags.gateway, roots: flags.root, rootsBundle: flags.rootsBundle, recoveryHosts: flags.recoveryHost?.map(formatHostAndPort), ntp: flags.ntp?.map(formatHostAndPort) ?? PUBLIC_NTP,
-    date: flags.date !== undefined ? formatHostAndPort(flags.date) : flags.gateway === undefined ? `${identity.hub}:${HTTPS_PORT}` : undefined,
+    date: flags.date !== undefined ? formatHostAndPort(flags.date) : flags.gateway === undefined ? `${dps === undefined ? identity.hub : (dps.host ?? DEFAULT_DPS_HOST)}:${HTTPS_PORT}` : undefined,
     application: flags.app, tokenLifeSeconds: flags.tokenTtl, telemetryIntervalMs: flags.telemetryInterval, nvsKeyFile: flags.nvsKey,
   };
   const { request, deviceKey } = prepareRequest(inputs);

@@ -23,6 +23,11 @@ const MAX_FAILURES = 3;
 /** A brown-out or a damaged slot can be followed by a start that works. */
 const MAX_TEXT_FAILURES = 2;
 
+/** The provisioning service does not know the key, unless the clock is wrong. */
+const UNAUTHORIZED = 'ERR_DPS_UNAUTHORIZED';
+/** Of the provisioning service, and gone at the next try, perhaps. */
+const PASSING: ReadonlySet<string> = new Set(['ERR_DPS_TIMEOUT', 'ERR_DPS_UNAVAILABLE', 'ERR_DPS_ANSWER']);
+
 /** Takes in one line of the board's log. */
 export function readLogLine(state: LogState, line: string): readonly [LogState, Verdict?] {
   const next = { ...state, lineCount: state.lineCount + 1 };
@@ -47,7 +52,12 @@ export function readLogLine(state: LogState, line: string): readonly [LogState, 
       return [event['ok'] === false ? { ...next, trouble: code === '' ? 'self-test' : code } : next];
     case 'sign-failed':
       return [next, failed(code)];
+    case 'registration-failed':
+      if (code === UNAUTHORIZED || !code.startsWith('ERR_DPS_')) return code.startsWith('ERR_TLS_') ? count(next, code, MAX_FAILURES) : [{ ...next, trouble: code }];
+      return PASSING.has(code) ? [{ ...next, trouble: code }] : [next, failed(code)];
     case 'credential-refused':
+      // The clock was checked because of the provisioning service.
+      if (state.trouble === UNAUTHORIZED && event['clockChecked'] === true) return [next, failed(UNAUTHORIZED)];
       return event['clockChecked'] === true ? [next, failed('credential-refused')] : [{ ...next, trouble: 'credential-refused' }];
     case 'wifi':
     case 'ethernet':

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { describeDpsEvent } from '../dps/dps-events.ts';
 import { describeAmqpEvent } from './amqp/amqp-event-text.ts';
 import { describeConfigurationEvent } from './configurations/configuration-event-text.ts';
 import type { HubEvent } from './events.ts';
@@ -77,6 +78,11 @@ export function describeHubEvent(event: HubEvent): EventLine | undefined {
     case 'faultHit':
     case 'faultEnded':
       return describeFaultEvent(event);
+    case 'dpsRegistering':
+    case 'dpsAssigned':
+    case 'dpsFailed':
+    case 'dpsRefused':
+      return describeDpsEvent(event, printable);
     case 'tlsFailed':
       return { who: event.peer, text: describeTlsFailure(event.code, event.detail), tone: 'warning' };
     case 'connectionRejected':

@@ -1,3 +1,4 @@
+import type { DpsEvent } from '../dps/dps-events.ts';
 import type { AmqpEvent } from './amqp/amqp-events.ts';
 import type { ConfigurationEvent } from './configurations/configuration-events.ts';
 import type { FaultEvent } from './faults/fault-events.ts';
@@ -51,9 +52,10 @@ export type HubEventBody =
   | DeliveryEvent
   | RestEvent
   | AmqpEvent
+  | DpsEvent
   | MessageEvent
   | FaultEvent
-  | { readonly event: 'listening'; readonly service: 'mqtt' | 'https' | 'amqp' | 'date' | 'ntp'; readonly address: string; readonly port: number }
+  | { readonly event: 'listening'; readonly service: 'mqtt' | 'https' | 'amqp' | 'date' | 'ntp' | 'dps'; readonly address: string; readonly port: number }
   | { readonly event: 'tlsFailed'; readonly peer: string; readonly code: string; readonly detail: string }
   | { readonly event: 'connectionRejected'; readonly peer: string; readonly limit: number }
   | ({ readonly event: 'connectionOpened'; readonly peer: string } & OfConnection)

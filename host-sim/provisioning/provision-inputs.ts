@@ -5,7 +5,7 @@ import type { Chip } from '../firmware/chips.ts';
 import { readPartitionTable } from '../firmware/partition-table.ts';
 import { generateNvsKeys, HMAC_KEY_BYTES } from '../nvs/nvs-keys.ts';
 import { readFirstSet } from '../roots/first-set.ts';
-import { deviceSettings, resourceOf, type DeviceSetup } from '../simulation/device-folder.ts';
+import { deviceSettings, prefixesOf, type DeviceSetup, type DpsSetup } from '../simulation/device-folder.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { HostAndPort } from '../terminal/option-values.ts';
 import { readRoots } from '../terminal/root-files.ts';
@@ -13,14 +13,6 @@ import { decodeDeviceKey, deriveRegistrationKey, generateDeviceSecret, type Devi
 import { findGatewayRoot } from './gateway-root.ts';
 import type { KeyPlace, NvsProtection, ProvisionRequest } from './plan.ts';
 import { wifiSettings, type Wifi } from './wifi.ts';
-
-/** Where a device that registers itself asks, and as what. */
-export interface DpsIdentity {
-  readonly scope: string;
-  readonly registrationId: string;
-  /** Hubs that DPS may assign: the key may sign for these too, and for no other. */
-  readonly hubs: readonly string[];
-}
 
 export interface DeviceIdentity {
   readonly hub: string;
@@ -43,7 +35,7 @@ export interface ProvisionInputs {
   readonly keyPlace?: KeyPlace | undefined;
   readonly signerBlock: number;
   readonly identity: DeviceIdentity;
-  readonly dps?: DpsIdentity | undefined;
+  readonly dps?: DpsSetup | undefined;
   readonly key: KeySource;
   readonly wifi: Wifi | undefined;
   readonly gateway?: HostAndPort | undefined;
@@ -75,7 +67,7 @@ export function prepareRequest(inputs: ProvisionInputs): PreparedRequest {
   const deviceKey = makeKey(inputs.key);
   const settings = {
     ...deviceSettings({
-      hub: identity.hub, deviceId: identity.deviceId, moduleId: identity.moduleId,
+      hub: identity.hub, deviceId: identity.deviceId, moduleId: identity.moduleId, dps,
       gateway: inputs.gateway?.host, port: inputs.gateway?.port ?? 8883,
       ...rootsOf(inputs),
       tokenLifeSeconds: inputs.tokenLifeSeconds, telemetryIntervalMs: inputs.telemetryIntervalMs, ntp: inputs.ntp, date: inputs.date,
@@ -84,13 +76,12 @@ export function prepareRequest(inputs: ProvisionInputs): PreparedRequest {
     ...(identity.policyName !== undefined && { skn: identity.policyName }),
     ...(inputs.application !== undefined && { app: inputs.application }),
     ...(inputs.keyNumber !== undefined && { keyn: String(inputs.keyNumber) }),
-    ...(dps !== undefined && { 'dps-scope': dps.scope, 'dps-id': dps.registrationId }),
   };
   const place = inputs.keyPlace ?? (inputs.isRelease && chip.hasHmac ? 'efuse' : 'partition');
   return {
     request: {
       chip, settings, partitions: readPartitionTable(chip.partitions), signerBlock: inputs.signerBlock,
-      key: deviceKey === undefined ? undefined : { deviceKey, place, prefixes: prefixesOf(inputs) },
+      key: deviceKey === undefined ? undefined : { deviceKey, place, prefixes: prefixesOf({ ...identity, dps }) },
       nvs: protectionOf(inputs),
     },
     deviceKey,
@@ -103,7 +94,8 @@ function rootsOf({ rootsBundle, recoveryHosts, roots, gateway }: ProvisionInputs
   return { roots: roots === undefined && gateway !== undefined ? readRoots([findGatewayRoot(gateway.host)]) : readRoots(roots) };
 }
 
-function makeKey(source: KeySource): DeviceKey | undefined {
+/** @throws ERR_KEY */
+export function makeKey(source: KeySource): DeviceKey | undefined {
   switch (source.type) {
     case 'given': return decodeDeviceKey(source.keyBase64, source.owner);
     case 'new': return generateDeviceSecret();
@@ -115,12 +107,6 @@ function makeKey(source: KeySource): DeviceKey | undefined {
       return { bytes };
     }
   }
-}
-
-/** What the key may sign for: the device; and where DPS is asked, its registration and the device on each hub that was named. */
-function prefixesOf({ identity, dps }: ProvisionInputs): readonly string[] {
-  if (dps === undefined) return [resourceOf(identity)];
-  return [`${dps.scope}/registrations/${dps.registrationId}`, ...dps.hubs.map((hub) => resourceOf({ hub, deviceId: dps.registrationId }))];
 }
 
 function protectionOf({ chip, isRelease, nvsKeyFile, key }: ProvisionInputs): NvsProtection {

@@ -9,10 +9,23 @@ export const SETTINGS_DOMAIN = 'latchkey';
 /** The signer's slot of the device key. */
 export const KEY_SLOT = 0;
 
+/** A device whose hub is assigned by a provisioning service. */
+export interface DpsSetup {
+  /** ID scope. */
+  readonly scope: string;
+  readonly registrationId: string;
+  /** Default: the public cloud's. */
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  /** Hubs that the service may assign: the key may sign for these and for no other. */
+  readonly hubs: readonly string[];
+}
+
 /** What a device is to do; the application's defaults hold for what is absent. */
 export interface DeviceSetup {
-  /** Host name of the hub, in token and user name. */
+  /** Host name of the hub, in token and user name; not used with `dps`. */
   readonly hub: string;
+  readonly dps?: DpsSetup | undefined;
   readonly deviceId: string;
   readonly moduleId?: string | undefined;
   /** Host that TLS goes to, when it is not the hub. */
@@ -74,7 +87,7 @@ export type DeviceCredential =
 export function writeDeviceFolder(folder: string, setup: DeviceSetup): void {
   makeFolder(folder, 0o700);
   const { credential } = setup;
-  if (credential.type === 'key') writeKeyFile(join(folder, 'keys.bin'), keysOf(credential).map((keyBase64, index) => ({ slot: KEY_SLOT + index, keyBase64, prefixes: [resourceOf(setup)] })));
+  if (credential.type === 'key') writeKeyFile(join(folder, 'keys.bin'), keysOf(credential).map((keyBase64, index) => ({ slot: KEY_SLOT + index, keyBase64, prefixes: prefixesOf(setup) })));
   writeSettings(join(folder, 'settings.kv'), { [SETTINGS_DOMAIN]: deviceSettings(setup) });
 }
 
@@ -87,11 +100,22 @@ export function resourceOf({ hub, deviceId, moduleId }: Pick<DeviceSetup, 'hub' 
   return `${hub}/devices/${deviceId}${moduleId === undefined ? '' : `/modules/${moduleId}`}`;
 }
 
+/** …and where its hub is assigned: its registration, and itself at each hub that may be. */
+export function prefixesOf(setup: Pick<DeviceSetup, 'hub' | 'deviceId' | 'moduleId' | 'dps'>): readonly string[] {
+  const { dps, deviceId } = setup;
+  if (dps === undefined) return [resourceOf(setup)];
+  return [`${dps.scope}/registrations/${dps.registrationId}`, ...dps.hubs.map((hub) => resourceOf({ hub, deviceId }))];
+}
+
 /** The settings that the application reads, under the keys of firmware/app/settings.ts; no device key is among them. */
 export function deviceSettings(setup: Omit<DeviceSetup, 'credential'> & Partial<Pick<DeviceSetup, 'credential'>>): Record<string, string | Uint8Array> {
-  const { credential } = setup;
+  const { credential, dps } = setup;
   const texts: Readonly<Record<string, string | number | undefined>> = {
-    hub: setup.hub,
+    hub: dps === undefined ? setup.hub : undefined,
+    'dps-scope': dps?.scope,
+    'dps-id': dps?.registrationId,
+    'dps-host': dps?.host,
+    'dps-port': dps?.port,
     gateway: setup.gateway,
     port: setup.port,
     device: setup.deviceId,

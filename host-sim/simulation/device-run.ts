@@ -7,7 +7,7 @@ import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { DeviceConnectionString } from '../terminal/connection-string.ts';
 import { realClock } from '../time/real-clock.ts';
 import { DeviceRecord } from './board-events.ts';
-import { writeDeviceFolder, type DeviceCredential, type UpdateSetup } from './device-folder.ts';
+import { writeDeviceFolder, type DeviceCredential, type DpsSetup, type UpdateSetup } from './device-folder.ts';
 import type { SimulationEvent, Tell } from './events.ts';
 import { buildFirmwareForBoard } from './firmware.ts';
 import type { AppName } from './options.ts';
@@ -17,6 +17,8 @@ import { runReal } from './run-real.ts';
 
 /** One virtual device against a hub that is not ours. */
 export interface DeviceRunOptions {
+  /** Where the hub is assigned: `connection` has the registration's key then, and the first hub that may be. */
+  readonly dps?: DpsSetup | undefined;
   readonly connection: DeviceConnectionString;
   /** Host of `GatewayHostName`, without its port. */
   readonly gateway: string | undefined;
@@ -51,7 +53,9 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
   const { connection } = options;
   const credential = credentialOf(connection);
   const tlsHost = options.gateway ?? connection.HostName;
-  const hosts = options.hubAddress === undefined ? {} : { [tlsHost]: await resolveAddress(options.hubAddress) };
+  const tlsHosts = options.gateway === undefined && options.dps !== undefined ? options.dps.hubs : [tlsHost];
+  const address = options.hubAddress === undefined ? undefined : await resolveAddress(options.hubAddress);
+  const hosts = address === undefined ? {} : Object.fromEntries(tlsHosts.map((host) => [host, address]));
   const firmware = await buildFirmwareForBoard(options.bits, host.onProgress);
   const startMs = realClock.monotonicMs();
   const tell: Tell = (event) => host.onEvent({ ...event, sinceStartMs: realClock.monotonicMs() - startMs } as SimulationEvent);
@@ -61,6 +65,7 @@ export async function runSingleDevice(options: DeviceRunOptions, host: DeviceRun
   try {
     writeDeviceFolder(folder, {
       hub: connection.HostName,
+      dps: options.dps,
       deviceId: connection.DeviceId,
       moduleId: connection.ModuleId,
       gateway: options.gateway,

@@ -1,3 +1,4 @@
+import { diagnose } from '../flashing/remedies.ts';
 import { describeHubEvent, type Tone } from '../hub/event-text.ts';
 import type { SimulationEvent } from '../simulation/events.ts';
 import { GUEST_DEVICE_ID } from '../simulation/guest.ts';
@@ -86,6 +87,12 @@ export class SimulationRenderer {
         return green(`connected${tokenLife(fields)}`);
       case 'renewed':
         return green(`token renewed, ${milliseconds(fields['leftMs'])} left on the old one`);
+      case 'registering':
+        return `asking ${fields['host']}:${fields['port']} for a hub`;
+      case 'registered':
+        return green(`assigned to ${fields['hub']}${fields['moved'] === true ? '' : ', as before'}${fields['saved'] === true ? '' : '; that could not be kept for the next start'}`);
+      case 'registration-failed':
+        return red(`registration failed: ${diagnose(String(fields['code'])).message} (${fields['code']}${fields['serviceCode'] === undefined ? '' : `, ${fields['serviceCode']}`})`);
       case 'refused':
         return red(`refused (CONNACK ${fields['returnCode']})${fields['online'] === true ? ', the old connection stays in use' : ''}`);
       case 'credential-refused':

@@ -7,6 +7,8 @@ import { startBoard, type BoardLine } from '../../host-sim/board/board.ts';
 import { buildBoard } from '../../host-sim/board/build.ts';
 import { buildFirmware } from '../../host-sim/board/bundle.ts';
 import { writeSettings } from '../../host-sim/board/settings.ts';
+import { Dps } from '../../host-sim/dps/dps.ts';
+import { generateKeyPair } from '../../host-sim/hub/access/symmetric-key.ts';
 import { openNtpServer, type NtpServer } from '../../host-sim/hub/time-servers/ntp-server.ts';
 import { decodeNvs } from '../../host-sim/nvs/nvs-reader.ts';
 import { deriveNvsKeys } from '../../host-sim/nvs/nvs-keys.ts';
@@ -69,8 +71,8 @@ async function runUntilConnected(device: string): Promise<readonly BoardLine[]> 
   return lines;
 }
 
-const provision = (args: readonly string[]) => runCommandLine([
-  'provision', '--chip', 'esp32c3-qemu', '--release', '--key-store', 'partition', '--ethernet', '--connection-string-file', join(folder, 'device.txt'), '--telemetry-interval', '1s', '--out', out,
+const provision = (args: readonly string[], identity: readonly string[] = ['--connection-string-file', join(folder, 'device.txt')]) => runCommandLine([
+  'provision', '--chip', 'esp32c3-qemu', '--release', '--key-store', 'partition', '--ethernet', ...identity, '--telemetry-interval', '1s', '--out', out,
   '--gateway', `localhost:${local.port}`, '--root', join(folder, 'root.pem'), ...ntp.addresses.flatMap((address) => ['--ntp', `${address}:${ntp.port}`]), ...args,
 ]);
 
@@ -89,4 +91,28 @@ test('encrypted settings, a local hub as gateway, a secret: the firmware comes o
     expect(local.eventsOf('connected').at(-1)).toMatchObject({ key: used });
   }
   recordEvidence('provisioned-board-online', 2);
+});
+
+test('a scope, a registration id and a group key lead to a board that registers itself and comes online, and no image holds the group key', async () => {
+  const group = generateKeyPair();
+  const dps = new Dps({ idScope: '0ne0000C0DE', clock: realClock, hubs: [local.hub], assigningMs: 100, retryAfterSeconds: 1 });
+  try {
+    dps.enrolments.set({ id: 'fleet', type: 'group', keys: group });
+    const { port } = await dps.listen({ port: 0, tls: { certificateChain: local.pki.serverChainPem, privateKey: local.pki.server.privateKeyPem } });
+    const [nvsKey, groupKey] = [join(folder, 'dps-nvs.key'), join(folder, 'group.key')];
+    writeFileSync(groupKey, Buffer.from(group.primary).toString('base64'));
+    const identity = ['--dps-scope', '0ne0000C0DE', '--dps-registration', 'board-9', '--dps-key-file', groupKey, '--dps-group', '--dps-host', `localhost:${port}`, '--hub', HUB_NAME];
+    expect(await provision(['--save-nvs-key', nvsKey], identity)).toMatchObject({ exitCode: 0, stderr: '' });
+    for (const name of ['nvs.bin', 'signer.bin']) expect(readFileSync(join(out, name)).includes(Buffer.from(group.primary))).toBe(false);
+    const device = join(folder, 'registered');
+    writeBoard(device, readFileSync(join(out, 'signer.bin')), nvsKey);
+    const events = (await runUntilConnected(device)).map(({ event }) => event);
+    expect(events).toEqual(expect.arrayContaining(['registering', 'registered', 'connected']));
+    expect(local.eventsOf('connected').at(-1)).toMatchObject({ deviceId: 'board-9', key: 'primary' });
+    // Turned on again it knows its hub.
+    expect((await runUntilConnected(device)).map(({ event }) => event)).not.toContain('registering');
+    recordEvidence('provisioned-board-dps', 1);
+  } finally {
+    await dps.close();
+  }
 });

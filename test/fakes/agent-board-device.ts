@@ -37,6 +37,10 @@ export interface DeviceSettings {
   readonly rfails?: number;
   readonly rover?: number;
   readonly rpause?: number;
+  readonly 'dps-scope'?: string;
+  readonly 'dps-id'?: string;
+  readonly 'dps-host'?: string;
+  readonly 'dps-port'?: number;
 }
 
 export interface DeviceContents {
@@ -47,13 +51,14 @@ export interface DeviceContents {
   readonly keys: readonly Uint8Array[];
   /** x and y of each key that signs root bundles; without them the roots stay as they are. */
   readonly updateKeys?: Uint8Array | undefined;
+  /** What the keys may sign for; default the device at its hub. */
+  readonly prefixes?: readonly string[] | undefined;
 }
 
 /** Makes the folder of a device as `latchkey sim` does, with every setting that the application reads. */
-export function writeDevice(folder: string, { settings = {}, roots, keys, updateKeys }: DeviceContents): void {
+export function writeDevice(folder: string, { settings = {}, roots, keys, updateKeys, prefixes = [`${settings.hub ?? HUB_NAME}/devices/${DEVICE_ID}`] }: DeviceContents): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const hub = settings.hub ?? HUB_NAME;
-  const prefixes = [`${hub}/devices/${DEVICE_ID}`];
   writeKeyFile(join(folder, 'keys.bin'), keys.map((key, slot) => ({ slot, keyBase64: Buffer.from(key).toString('base64'), prefixes })));
   const values: Record<string, string | Uint8Array> = { device: DEVICE_ID };
   for (const [name, value] of Object.entries({ hub, port: 8883, ...settings })) values[name] = String(value);

@@ -58,6 +58,8 @@ test.each<[what: string, args: () => string[], code: number, says: string, remed
   ['a hub name that is no host name', () => ['--port', '0', '--hub-name', 'my hub'], 3, 'no host name: "my hub"', 'myhub.azure-devices.net'],
   ['a broken state file', () => ['--port', '0', '--state', join(folder, 'broken.json')], 3, 'is a broken state file of version 1', 'move the file away'],
   ['a state file in no folder', () => ['--port', '0', '--state', join(folder, 'no/hub.json')], 3, 'ENOENT', 'check the folder'],
+  ['an enrolment with an id that is none', () => ['--port', '0', '--dps-group', 'my fleet'], 3, 'no valid id: "my fleet" (ERR_ENROLMENT)', 'letters, digits'],
+  ['an ID scope that is none', () => ['--port', '0', '--dps-group', 'fleet', '--dps-scope', 'mine'], 3, 'no ID scope: "mine" (ERR_ID_SCOPE)', '0ne0000C0DE'],
   ['a policy without permission', () => ['--port', '0', '--policy', 'ops'], 3, 'policy ops has no permission', 'RegistryRead, RegistryWrite'],
   ['a policy with an unknown permission', () => ['--port', '0', '--policy', 'ops=Read'], 3, 'policy "ops" has no permission "Read"', 'NAME=PERMISSION'],
   ['a policy with a name that is none', () => ['--port', '0', '--policy', 'o p=RegistryRead'], 3, 'no policy name: "o p"', 'letters, digits'],

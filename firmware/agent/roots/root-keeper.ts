@@ -4,7 +4,7 @@ import { NameBudget } from '../json/name-budget.ts';
 import { parseBounded } from '../json/parse-bounded.ts';
 import type { InboundMessage } from '../messages/inbound-message.ts';
 import type { MethodHandler, MethodRequest } from '../methods/method-request.ts';
-import type { Port } from '../port.ts';
+import type { Port, RootUse } from '../port.ts';
 import type { AgentEvent } from '../events.ts';
 import type { TrustedAgent, TrustKeeper } from '../trust.ts';
 import { BundleError } from './bundle-error.ts';
@@ -53,7 +53,7 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   readonly store: RootStore;
   epoch = 0;
 
-  readonly #options: RootKeeperOptions;
+  #options: RootKeeperOptions;
   readonly #downloads: RootDownloads;
   readonly #trial: RootTrial;
   readonly #names = new NameBudget({ maxNames: 16 });
@@ -76,8 +76,8 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   }
 
   /** For `Port.roots()`. */
-  anchors(): readonly ArrayBuffer[] {
-    return this.store.anchors('hub');
+  anchors(purpose: RootUse = 'hub'): readonly ArrayBuffer[] {
+    return this.store.anchors(purpose);
   }
 
   get mayResume(): boolean {
@@ -107,6 +107,11 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
     this.#isRunning = false;
     this.#downloads.stop();
     this.#trial.end();
+  }
+
+  hubAssigned(identity: Identity, host: string): void {
+    this.#options = { ...this.#options, identity, host };
+    this.#trial.target = this.#options;
   }
 
   // --- what TLS says ---

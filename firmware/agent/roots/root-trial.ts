@@ -29,7 +29,7 @@ const PROBE_AGAIN: BackoffRange = { minimumMs: 1000, firstMs: 10_000, capMs: 600
 
 /** When the roots on trial are tried: beside a connection that works, by a TLS session of their own; and again hours after they failed. */
 export class RootTrial {
-  readonly #target: TrialTarget;
+  target: TrialTarget;
   readonly #owner: TrialOwner;
   #probe: TlsProbe | undefined;
   #probeAtMs = Infinity;
@@ -37,7 +37,7 @@ export class RootTrial {
   #againAtMs = Infinity;
 
   constructor(target: TrialTarget, owner: TrialOwner) {
-    this.#target = target;
+    this.target = target;
     this.#owner = owner;
   }
 
@@ -70,12 +70,12 @@ export class RootTrial {
 
   /** A trial has failed: once more in some hours. */
   planAgain(): void {
-    this.#againAtMs = this.#owner.nowMs() + uniform(TRIAL_AGAIN_MS, 2 * TRIAL_AGAIN_MS, this.#target.port.random());
+    this.#againAtMs = this.#owner.nowMs() + uniform(TRIAL_AGAIN_MS, 2 * TRIAL_AGAIN_MS, this.target.port.random());
     this.#owner.trialPlanned();
   }
 
   #startProbe(nowMs: number): void {
-    const { port, host, hostPort } = this.#target;
+    const { port, host, hostPort } = this.target;
     this.#probeAtMs = Infinity;
     if (!this.#owner.canProbe) return;
     if (this.#owner.isBusy || !port.roomForTwo()) return this.#planProbe();
@@ -88,7 +88,7 @@ export class RootTrial {
   }
 
   #planProbe(): void {
-    this.#probeAtMs = this.#owner.nowMs() + backoffMs(this.#probeTries, this.#target.port.random(), PROBE_AGAIN);
+    this.#probeAtMs = this.#owner.nowMs() + backoffMs(this.#probeTries, this.target.port.random(), PROBE_AGAIN);
     this.#probeTries += 1;
     this.#owner.trialPlanned();
   }

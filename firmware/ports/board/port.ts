@@ -9,7 +9,7 @@ import Time from 'time';
 import Timer, { type Timer as TimerHandle } from 'timer';
 
 import { FloorStore } from '../../agent/clock/floor-store.ts';
-import type { Port, TcpOptions, TcpSocket, TlsEngine, TlsOptions, UdpOptions, UdpSocket } from '../../agent/port.ts';
+import type { Port, RootUse, TcpOptions, TcpSocket, TlsEngine, TlsOptions, UdpOptions, UdpSocket } from '../../agent/port.ts';
 import { RELEASE_TIME_MS } from '../../agent/release.ts';
 import { isDottedAddress } from '../../agent/dotted-address.ts';
 import { MqttPacketCodec } from '../../codecs/mqtt.ts';
@@ -81,8 +81,8 @@ export class BoardPort implements Port {
     return this.#options.roomForTwo;
   }
 
-  roots(): readonly ArrayBuffer[] {
-    return this.#options.roots();
+  roots(purpose?: RootUse): readonly ArrayBuffer[] {
+    return this.#options.roots(purpose);
   }
 
   readFloorMs(): number {

@@ -10,7 +10,7 @@ import Timer, { type Timer as TimerHandle } from 'timer';
 
 import { FloorStore } from '../../agent/clock/floor-store.ts';
 import { isDottedAddress } from '../../agent/dotted-address.ts';
-import type { Port, TcpOptions, TcpSocket, TlsEngine, TlsOptions, UdpOptions, UdpSocket } from '../../agent/port.ts';
+import type { Port, RootUse, TcpOptions, TcpSocket, TlsEngine, TlsOptions, UdpOptions, UdpSocket } from '../../agent/port.ts';
 import { RELEASE_TIME_MS } from '../../agent/release.ts';
 import { MqttPacketCodec } from '../../codecs/mqtt.ts';
 import { textCodec } from '../../codecs/text.ts';
@@ -113,8 +113,8 @@ export class Esp32Port implements Port {
     return this.#options.roomForTwo && chip.freeBytes() >= SECOND_SESSION_BYTES && chip.largestFreeBytes() >= LARGEST_PIECE_BYTES;
   }
 
-  roots(): readonly ArrayBuffer[] {
-    return this.#options.roots();
+  roots(purpose?: RootUse): readonly ArrayBuffer[] {
+    return this.#options.roots(purpose);
   }
 
   readFloorMs(): number {

@@ -46,7 +46,7 @@ test('everything that can be given is taken as given', () => {
   expect(config).toEqual({
     identity: { hub: GOOD.hub, deviceId: 'dev1', moduleId: 'm1' },
     credential: { type: 'key', slots: [2, 0], policyName: 'device' },
-    host: '127.0.0.1', port: 18_883, tokenLifeSeconds: 31_536_000, keepAliveSeconds: 1177, window: 8, queue: 16, pubackTimeoutMs: 100,
+    host: '127.0.0.1', gateway: '127.0.0.1', dps: undefined, port: 18_883, tokenLifeSeconds: 31_536_000, keepAliveSeconds: 1177, window: 8, queue: 16, pubackTimeoutMs: 100,
     maxInboundBytes: 256, pipeline: true, timeServers: ['time.example', '127.0.0.1:10123'], dateServer: 'date.example:8443',
     clientType: 'mine/1', modelId: 'dtmi:a:b;1',
   });

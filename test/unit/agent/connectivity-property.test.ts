@@ -136,6 +136,10 @@ function eventOf(type: ConnectivityEvent['type'], world: World, lifeMs: number):
       return world.link === 'none' ? undefined : { type };
     case 'clockMoved':
       return { type, offMs: 30_000 };
+    case 'held':
+      return { type, untilMs: world.nowMs, afresh: true };
+    case 'registrationRefused':
+      return { type, checkClock: true };
     default:
       return { type };
   }

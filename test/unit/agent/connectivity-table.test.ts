@@ -141,6 +141,11 @@ const ROWS: readonly Row[] = [
   // The end.
   { name: 'stop, connected and renewing: both are closed', state: { ...RENEWING, ...CONNECTING }, event: { type: 'stopped' }, changes: { ...initialConnectivity, clockKnown: true }, effects: [drop('stopped'), dropCurrent('stopped')] },
   { name: 'stop, opening', state: { ...RUNNING, ...OPENING }, event: { type: 'stopped' }, changes: { ...initialConnectivity, clockKnown: true }, effects: [drop('stopped')] },
+  { name: 'held by a registration: its time counts', state: { ...RUNNING, ...OPENING, refusals: 3 }, event: { type: 'held', untilMs: NOW + 330_000, afresh: false }, changes: { deadlineMs: NOW + 330_000 }, effects: [] },
+  { name: 'assigned to another hub: nothing that the old one refused counts', state: { ...RUNNING, ...OPENING, refusals: 3, networkFailures: 10, keyIndex: 1 }, event: { type: 'held', untilMs: NOW + 30_000, afresh: true }, changes: { deadlineMs: NOW + 30_000, refusals: 0, networkFailures: 0, keyIndex: 0 }, effects: [] },
+  { name: 'held, and there is no candidate any more', state: RUNNING, event: { type: 'held', untilMs: NOW + 5, afresh: true }, changes: {}, effects: [] },
+  { name: 'the token of a registration refused: the clock is checked', state: { ...RUNNING, ...OPENING }, event: { type: 'registrationRefused', checkClock: true }, changes: { candidate: 'none', deadlineMs: Infinity, openAtMs: Infinity, refusals: 1, resynchronising: true }, effects: [drop('refused'), resynchronise] },
+  { name: 'a registration refused for another reason: the slow probe', state: { ...RUNNING, ...OPENING }, event: { type: 'registrationRefused', checkClock: false }, changes: { candidate: 'none', deadlineMs: Infinity, openAtMs: NOW + 22_500, refusals: 1 }, effects: [drop('refused')] },
   { name: 'stop, in a probe', state: { ...RUNNING, refusals: 5, keyIndex: 1, openAtMs: NOW + 5 }, event: { type: 'stopped' }, changes: { ...initialConnectivity, clockKnown: true }, effects: [] },
 ];
 
@@ -164,6 +169,8 @@ describe('every candidate phase meets every event', () => {
     { type: 'started' }, { type: 'stopped' }, { type: 'clockKnown' }, { type: 'clockUnknown' }, woke, { type: 'opened', tookMs: 300 }, { type: 'drained' },
     accepted, refused(1), refused(3), refused(5), refused(200), { type: 'candidateLost' }, { type: 'currentLost' }, { type: 'resynchronised' },
     { type: 'clockMoved', offMs: 120_000 }, { type: 'clockMoved', offMs: -120_000 }, { type: 'clockMoved', offMs: 10_000_000 }, { type: 'tokenSupplied' }, { type: 'trustRenewed' },
+    { type: 'held', untilMs: NOW + 5000, afresh: false }, { type: 'held', untilMs: NOW + 5000, afresh: true },
+    { type: 'registrationRefused', checkClock: true }, { type: 'registrationRefused', checkClock: false },
   ];
   /** A moment of which each phase's own end has, or has not, come. */
   const MOMENTS = [NOW, NOW + 2000, NOW + 30_000, NOW + 10_000_000];

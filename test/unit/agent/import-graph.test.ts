@@ -7,7 +7,7 @@ import { build, transformSync } from 'esbuild';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 /** What the laptop's side may know of the agent: the text of topics, tokens and root bundles. */
-const TEXT_MODULES = ['topics', 'properties', 'sas-token', 'identity', 'errors', 'limits', 'hub-key', 'roots/bundle', 'roots/bundle-error', 'roots/check-bundle', 'roots/root-limits', 'roots/root-place'].map((name) => `firmware/agent/${name}.ts`);
+const TEXT_MODULES = ['topics', 'properties', 'sas-token', 'identity', 'errors', 'limits', 'hub-key', 'roots/bundle', 'roots/bundle-error', 'roots/check-bundle', 'roots/root-limits', 'roots/root-place', 'provisioning/dps-limits'].map((name) => `firmware/agent/${name}.ts`);
 
 interface Import {
   readonly from: string;

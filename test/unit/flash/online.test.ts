@@ -26,6 +26,8 @@ const FAILING: readonly (readonly [string, readonly string[], string, string])[]
   ['no address', repeat(wifiFailed('ERR_WIFI_ADDRESS'), 3), 'no address', 'DHCP'],
   ['a hub whose root is not trusted', repeat(openFailed('ERR_TLS_UNTRUSTED_ISSUER'), 3), 'issuer that the board does not trust', '--gateway'],
   ['another name in the certificate', repeat(openFailed('ERR_TLS_HOSTNAME'), 3), 'another name', 'captive portal'],
+  ['a key that no enrolment has', [event({ event: 'registration-failed', code: 'ERR_DPS_UNAUTHORIZED', serviceCode: 401002 }), event({ event: 'credential-refused', keyIndex: 0, clockChecked: true })], 'the provisioning service knows no such device or key', 'provision --dps-group'],
+  ['an assigned hub that the key may not sign for', [event({ event: 'registration-failed', code: 'ERR_DPS_HUB' })], 'a hub that the key of the board may not sign for', '--hub NAME'],
   ['a key that the hub refuses', [event({ event: 'credential-refused', keyIndex: 0, clockChecked: true })], 'the hub refuses the device', 'az iot hub device-identity show'],
   ['an unburnt block', [event({ event: 'error', code: 'ERR_SIGNER_EFUSE_UNBURNT', message: '' })], 'is not burnt', '--burn'],
   ['an unprotected block', [event({ event: 'error', code: 'ERR_SIGNER_EFUSE_READABLE', message: '' })], 'can be read by software', '--new-key'],

@@ -119,7 +119,9 @@ test('a group enrolment gives the device a key of its own: the group key is in n
   const signer = world.read('signer.bin');
   expect(signer.includes(Buffer.alloc(32, 0x77))).toBe(false);
   for (const prefix of ['0ne00AB12CD/registrations/reg-1', `${HUB}/devices/reg-1`, 'other.azure-devices.net/devices/reg-1']) expect(signer.includes(`${prefix}\0`)).toBe(true);
-  expect(settingsOf(world.read('nvs.bin'))).toMatchObject({ 'latchkey/dps-scope': '0ne00AB12CD', 'latchkey/dps-id': 'reg-1', 'latchkey/hub': HUB });
+  expect(settingsOf(world.read('nvs.bin'))).toMatchObject({ 'latchkey/dps-scope': '0ne00AB12CD', 'latchkey/dps-id': 'reg-1', 'latchkey/device': 'reg-1', 'latchkey/date': 'global.azure-devices-provisioning.net:443' });
+  // It is assigned.
+  expect(settingsOf(world.read('nvs.bin'))).not.toHaveProperty(['latchkey/hub']);
 });
 
 test('--keep-key writes settings and nothing else; an encrypted board needs the key of its settings', async () => {
