@@ -27,11 +27,19 @@ const COMMANDS: readonly AddCommand[] = [
   addFirmwareCommands, addProvisionCommand, addFlashCommand, addRootsCommands, addTokenCommands,
 ];
 
+const EXAMPLES = `Examples:
+  npm run sim                                              hub and device together, until Ctrl-C
+  npm run latchkey -- hub                                  a hub; the other commands find it by themselves
+  npm run latchkey -- device create -d dev2                docs/day.md goes on from here
+  npm run latchkey -- roots create --help                  every command has examples
+`;
+
 /** The `latchkey` program. `args` are those behind the program's name. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
   const program = new Command('latchkey');
   program
     .description('An Azure IoT Hub device agent for small microcontrollers, and the simulator to run it on a laptop.')
+    .addHelpText('before', EXAMPLES)
     .version('0.1.0', '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .showHelpAfterError('(--help shows what there is)')

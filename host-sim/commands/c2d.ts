@@ -35,7 +35,7 @@ const EXAMPLES = `Examples:
 
 /** `latchkey c2d`, in the words of `az iot device c2d-message`. */
 export function addCloudToDeviceCommands(program: Command, context: CliContext): void {
-  const c2d = program.command('c2d').description('Sends messages from the cloud to a device.').addHelpText('before', EXAMPLES);
+  const c2d = program.command('c2d').description('Sends messages from the cloud to a device.').addHelpText('beforeAll', EXAMPLES);
   const send = c2d.command('send').description('Sends one message over AMQP, as az iot device c2d-message send does.').requiredOption('-d, --device-id <id>', 'the device');
   addHubOptions(send)
     .option('--da, --data <text>', 'the body (default: "Ping from Latchkey")')

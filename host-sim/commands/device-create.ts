@@ -17,8 +17,14 @@ interface CreateFlags extends IdentityFlags {
   readonly showSecrets?: true;
 }
 
+const EXAMPLES = `Examples:
+  npm run latchkey -- device create -d dev2
+  npm run latchkey -- device create -d dev2 --sta disabled --star 'not sold yet'
+  npm run latchkey -- device create -d dev2 -m camera              a module of it
+`;
+
 export function addDeviceCreateCommand(device: Command, context: CliContext): void {
-  const command = device.command('create').description("Registers a device or a module, as az iot hub device-identity create does; the hub makes its keys unless they are given.");
+  const command = device.command('create').description("Registers a device or a module, as az iot hub device-identity create does; the hub makes its keys unless they are given.").addHelpText('before', EXAMPLES);
   addHubOptions(addIdentityOptions(command))
     .addOption(new Option('--am, --auth-method <method>', 'how it authenticates').choices(Object.keys(METHODS)).default('shared_private_key'))
     .option('--pk, --primary-key <key>', 'base64, 16 to 64 bytes; with --secondary-key (a key on the command line is seen by everybody on this machine)')

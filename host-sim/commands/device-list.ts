@@ -14,8 +14,13 @@ interface ListFlags extends ServiceFlags {
   readonly top: number;
 }
 
+const EXAMPLES = `Examples:
+  npm run --silent latchkey -- device list --json | jq -r .deviceId
+  npm run latchkey -- device list -d dev2                          its modules
+`;
+
 export function addDeviceListCommand(device: Command, context: CliContext): void {
-  const command = device.command('list').description('Lists the twins of all devices, as az iot hub device-identity list does; with -d the modules of one.');
+  const command = device.command('list').description('Lists the twins of all devices, as az iot hub device-identity list does; with -d the modules of one.').addHelpText('before', EXAMPLES);
   addHubOptions(command.option('-d, --device-id <id>', 'list the modules of this device'))
     .option('--top <n>', 'so many at most', wholeNumber(1, MAX_TOP), DEFAULT_TOP)
     .action((flags: ListFlags) => listIdentities(flags, context));

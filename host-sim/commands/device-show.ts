@@ -9,8 +9,13 @@ interface ShowFlags extends IdentityFlags {
   readonly showSecrets?: true;
 }
 
+const EXAMPLES = `Examples:
+  npm run latchkey -- device show -d dev2
+  npm run --silent latchkey -- device show -d dev2 --connection-string --show-secrets | npm run latchkey -- device
+`;
+
 export function addDeviceShowCommand(device: Command, context: CliContext): void {
-  const command = device.command('show').description('Shows a device or a module of the registry, as az iot hub device-identity show does.');
+  const command = device.command('show').description('Shows a device or a module of the registry, as az iot hub device-identity show does.').addHelpText('before', EXAMPLES);
   addHubOptions(addIdentityOptions(command))
     .option('--connection-string', 'what it connects with, as a line and nothing else')
     .option('--show-secrets', 'show keys')

@@ -42,7 +42,7 @@ const KINDS = Object.entries(FAULT_KINDS).map(([kind, text]) => `  ${kind.padEnd
 
 /** `latchkey faults`: what goes wrong at a hub that runs on this machine. */
 export function addFaultsCommands(program: Command, context: CliContext): void {
-  const faults = program.command('faults').description('Makes a running "latchkey hub" misbehave, for all devices or for one.').addHelpText('before', EXAMPLES);
+  const faults = program.command('faults').description('Makes a running "latchkey hub" misbehave, for all devices or for one.').addHelpText('beforeAll', EXAMPLES);
   addPlaceOptions(faults.command('list').description('Shows the faults that are set.')).action((flags: FaultsFlags) => ask(flags, context, 'GET', '/faults'));
   addPlaceOptions(faults.command('clear').description('Ends one fault, or all.').argument('[id]', 'as "faults list" has it')).action((id: string | undefined, flags: FaultsFlags) => clear(id, flags, context));
   const set = faults.command('set').description('Sets a fault; it lasts until it has happened --count times, --duration is over, or it is cleared.').addHelpText('after', `\nKinds:\n${KINDS}\n`);

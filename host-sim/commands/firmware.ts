@@ -27,11 +27,10 @@ const EXAMPLES = `Examples:
 `;
 
 export function addFirmwareCommands(program: Command, context: CliContext): void {
-  const firmware = program.command('firmware').description('Builds the firmware of an ESP32.');
+  const firmware = program.command('firmware').description('Builds the firmware of an ESP32.').addHelpText('beforeAll', EXAMPLES);
   firmware
     .command('build')
     .description('Bundles the firmware, checks what the image is made of, and links it with the Moddable SDK.')
-    .addHelpText('before', EXAMPLES)
     .addOption(new Option('--chip <name>', 'the chip, or an emulated one').choices(CHIPS.map(({ name }) => name)).makeOptionMandatory())
     .option('--release', 'for the field (default: for a board on the desk)')
     .option('--check', 'all that needs no SDK, and nothing else')

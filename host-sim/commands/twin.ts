@@ -23,7 +23,7 @@ const EXAMPLES = `Examples:
 
 /** `latchkey twin`, in the words of `az iot hub device-twin`. */
 export function addTwinCommands(program: Command, context: CliContext): void {
-  const twin = program.command('twin').description('Shows and changes the twin of a device or a module.').addHelpText('before', EXAMPLES);
+  const twin = program.command('twin').description('Shows and changes the twin of a device or a module.').addHelpText('beforeAll', EXAMPLES);
   addHubOptions(addIdentityOptions(twin.command('show').description('Shows a twin, as az iot hub device-twin show does.')))
     .action((flags: IdentityFlags) => withClients(context, flags, async (clients) => printResult(context, await readTwin(clients, flags), flags)));
   addHubOptions(addIdentityOptions(twin.command('update').description('Patches tags and desired properties, as az iot hub device-twin update does; null removes.')))

@@ -17,8 +17,17 @@ test.each([[['--help']], [['sim', '--help']], [['device', '--help']]])('%j shows
   expect(stdout).toContain('Usage: latchkey');
 });
 
-test.each(['sim', 'device'])('the help of "%s" begins with examples', async (command) => {
-  expect((await runCommandLine([command, '--help'])).stdout).toMatch(/^Examples:\n/);
+test('the help of every command begins with examples, once', async () => {
+  const left: string[][] = [[]];
+  const seen: string[] = [];
+  for (let path = left.shift(); path !== undefined; path = left.shift()) {
+    const { stdout } = await runCommandLine([...path, '--help']);
+    expect({ path, headings: stdout.match(/^\w.*:\n(?= {2}(?:npm run|export) )/gm)?.length, isFirst: !stdout.startsWith('Usage') }).toEqual({ path, headings: 1, isFirst: true });
+    seen.push(path.join(' '));
+    const below = /^Commands:\n([\s\S]*)/m.exec(stdout)?.[1] ?? '';
+    for (const [, name = ''] of below.matchAll(/^ {2}([a-z][a-z0-9-]*)/gm)) if (name !== 'help') left.push([...path, name]);
+  }
+  expect(seen).toEqual(expect.arrayContaining(['', 'sim', 'device run', 'twin update', 'faults set', 'roots verify', 'token create', 'flash']));
 });
 
 test('the version is data', async () => {
