@@ -115,7 +115,7 @@ function lines(context: CliContext): (event: RolloutEvent) => void {
   return (event) => {
     switch (event.event) {
       case 'planned':
-        return sayLine(context, bold(`roots, version ${event.version}: ${event.devices} ${event.devices === 1 ? 'device' : 'devices'} in ${event.waves.length} waves, by the configuration ${event.configuration}`));
+        return sayLine(context, bold(`roots, version ${event.version}: ${event.devices} ${event.devices === 1 ? 'device' : 'devices'} in ${event.waves.length} ${event.waves.length === 1 ? 'wave' : 'waves'}, by the configuration ${event.configuration}`));
       case 'progress':
         return say(`${dim(`wave ${event.wave}, ${event.percent} %`)}  ${describe(event)}`);
       case 'wave':

@@ -120,7 +120,9 @@ export class BundleFetch {
     for (const line of lines) {
       if (line.slice(0, 18).toLowerCase() === 'transfer-encoding:') size = NaN;
       if (line.slice(0, 15).toLowerCase() !== 'content-length:') continue;
-      size = size === undefined ? Number(line.slice(15).trim()) : NaN;
+      const length = line.slice(15).trim();
+      // Digits alone: no sign, exponent or hexadecimal.
+      size = size === undefined && String(Number(length)) === length ? Number(length) : NaN;
     }
     if (size !== undefined && Number.isInteger(size) && size > 0 && size <= MAX_BUNDLE_BYTES) return size;
     this.#fail(size !== undefined && size > MAX_BUNDLE_BYTES ? 'ERR_FETCH_SIZE' : 'ERR_FETCH_FORMAT');

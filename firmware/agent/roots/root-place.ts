@@ -26,7 +26,8 @@ export function parseBundleUrl(url: string): BundlePlace | undefined {
 export function parseBundleHost(authority: string, path: string): BundlePlace | undefined {
   const colon = authority.indexOf(':');
   const host = colon < 0 ? authority : authority.slice(0, colon);
-  const port = colon < 0 ? HTTP_PORT : Number(authority.slice(colon + 1));
-  if (host === '' || host.includes('@') || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
+  const digits = colon < 0 ? String(HTTP_PORT) : authority.slice(colon + 1);
+  const port = Number(digits);
+  if (host === '' || host.includes('@') || String(port) !== digits || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
   return { host, port, path };
 }
