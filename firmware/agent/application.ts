@@ -108,18 +108,18 @@ export class Application {
     }
   }
 
-  /** What became of a message: `unwanted` when nobody takes it, `failed` when the one who took it threw. */
-  deliver(message: InboundMessage): 'taken' | 'unwanted' | 'failed' {
+  /** Whether somebody takes the message; `undefined` when the one who took it threw. */
+  deliver(message: InboundMessage): boolean | undefined {
     for (const part of this.#parts) {
       if (part.onMessage === undefined) continue;
       try {
-        if (part.onMessage(message) !== false) return 'taken';
+        if (part.onMessage(message) !== false) return true;
       } catch (error) {
         this.#failed(error);
-        return 'failed';
+        return undefined;
       }
     }
-    return 'unwanted';
+    return false;
   }
 
   /** Who takes the pieces of a large message; `undefined` when nobody wants it, `failed` when nobody takes it and somebody threw. */

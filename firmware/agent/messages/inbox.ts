@@ -21,12 +21,12 @@ export interface InboxOwner {
 /** A message that the application has. */
 interface Handover {
   readonly connection: HubConnection;
-  readonly topic: string;
   /** `undefined` for QoS 0, which nobody acknowledges. */
   readonly packetId: number | undefined;
   readonly acknowledge: () => void;
-  /** `failed`: its handler threw, and it waits at the hub. */
-  state: 'open' | 'failed' | 'acknowledged';
+  /** It has one of the places, until it is acknowledged or its handler throws. */
+  isOpen: boolean;
+  isAcknowledged: boolean;
 }
 
 /** Messages from the cloud of the current connection: each is acknowledged when the application has handled it. */
@@ -34,14 +34,16 @@ export class Inbox {
   readonly #application: Application;
   readonly #owner: InboxOwner;
   readonly #filter: string | undefined;
-  readonly #failures = new FailedMessages();
+  /** Absent until a handler throws: what does not happen costs nothing. */
+  #failures: FailedMessages | undefined;
   #unhandled = 0;
   /** A message was passed over because too many wait: the hub sends it again on the next connection. */
   #passedOver = false;
   /** Of the message that is coming in pieces. */
   #taker: LargeMessageTaker | undefined;
   #large: Handover | undefined;
-  #largeKey = '';
+  #largeTopic = '';
+  #largeBytes = 0;
   /** Acknowledges the message that is passing by, which nobody took. */
   #skipped: (() => void) | undefined;
 
@@ -69,18 +71,18 @@ export class Inbox {
     if (taker !== undefined) this.#application.call((one: LargeMessageTaker) => one.onLost(), taker);
     this.#unhandled = 0;
     this.#passedOver = false;
-    this.#failures.reset();
+    this.#failures?.reset();
   }
 
   receive(connection: HubConnection, publish: Publish, encodedProperties: string): void {
     if (!this.#hasRoom(publish)) return;
     const handover = this.#handOver(connection, publish);
     const { topic, payload } = publish;
-    const { acknowledge } = handover;
-    const outcome = this.#application.deliver({ topic, payload, properties: parseProperties(encodedProperties), acknowledge });
-    if (outcome === 'failed') return this.#failed(handover, this.#keyOf(topic, crc32(payload, payload.length)));
-    if (outcome === 'unwanted') acknowledge();
-    if (!this.#failures.isEmpty) this.#failures.handled(this.#keyOf(topic, crc32(payload, payload.length)));
+    const isTaken = this.#application.deliver({ topic, payload, properties: parseProperties(encodedProperties), acknowledge: handover.acknowledge });
+    if (isTaken === true && this.#failures === undefined) return;
+    if (isTaken === undefined) return this.#failed(handover, topic, this.#keyOf(topic, crc32(payload, payload.length)));
+    if (!isTaken) handover.acknowledge();
+    if (this.#failures?.isEmpty === false) this.#failures.handled(this.#keyOf(topic, crc32(payload, payload.length)));
   }
 
   /** A message above MAX_INBOUND begins; whether its payload passes through here. */
@@ -90,8 +92,9 @@ export class Inbox {
     const handover = this.#handOver(connection, publish);
     const { topic, payloadByteCount } = publish;
     const taker = this.#application.takerOf({ topic, byteCount: payloadByteCount, properties: parseProperties(encodedProperties), acknowledge: handover.acknowledge });
-    this.#largeKey = this.#keyOf(topic, payloadByteCount);
-    if (taker === 'failed') this.#failed(handover, this.#largeKey);
+    this.#largeTopic = topic;
+    this.#largeBytes = payloadByteCount;
+    if (taker === 'failed') this.#failed(handover, topic, this.#keyOf(topic, payloadByteCount));
     else this.#taker = taker;
     // The application may have ended the connection when it was asked.
     if (!this.#owner.isCurrent(connection)) {
@@ -112,15 +115,19 @@ export class Inbox {
   largePiece(bytes: Uint8Array): void {
     if (this.#taker === undefined || this.#application.call((piece: Uint8Array) => this.#taker?.onPiece(piece), bytes)) return;
     this.#taker = undefined;
-    if (this.#large !== undefined) this.#failed(this.#large, this.#largeKey);
+    this.#largeFailed();
   }
 
   endLarge(): void {
     const taker = this.#taker;
     this.#taker = undefined;
-    if (taker === undefined || this.#large === undefined) return;
-    if (this.#application.call((one: LargeMessageTaker) => one.onEnd(), taker)) this.#failures.handled(this.#largeKey);
-    else this.#failed(this.#large, this.#largeKey);
+    if (taker === undefined) return;
+    if (!this.#application.call((one: LargeMessageTaker) => one.onEnd(), taker)) this.#largeFailed();
+    else if (this.#failures?.isEmpty === false) this.#failures.handled(this.#keyOf(this.#largeTopic, this.#largeBytes));
+  }
+
+  #largeFailed(): void {
+    if (this.#large !== undefined) this.#failed(this.#large, this.#largeTopic, this.#keyOf(this.#largeTopic, this.#largeBytes));
   }
 
   /** Above the limit of unhandled messages one is passed over, unacknowledged. */
@@ -131,37 +138,36 @@ export class Inbox {
   }
 
   /** Counts a message as unhandled until it is acknowledged, or its handler throws. */
-  #handOver(connection: HubConnection, { topic, qos, packetId }: Pick<Publish, 'topic' | 'qos' | 'packetId'>): Handover {
+  #handOver(connection: HubConnection, { qos, packetId }: Pick<Publish, 'qos' | 'packetId'>): Handover {
     const handover: Handover = {
-      connection, topic, packetId: qos === 0 ? undefined : packetId, acknowledge: () => this.#acknowledge(handover), state: 'open',
+      connection, packetId: qos === 0 ? undefined : packetId, isOpen: true, isAcknowledged: false,
+      acknowledge: () => {
+        if (handover.isAcknowledged) return;
+        handover.isAcknowledged = true;
+        // Of an older connection: the hub sends it again on the next one.
+        if (handover.packetId === undefined || !this.#owner.isCurrent(connection)) return;
+        connection.send({ type: 'puback', packetId: handover.packetId });
+        if (handover.isOpen) this.#leave(handover);
+      },
     };
     if (handover.packetId !== undefined) this.#unhandled += 1;
     return handover;
   }
 
-  #acknowledge(handover: Handover): void {
-    const { connection, packetId, state } = handover;
-    handover.state = 'acknowledged';
-    // Of an older connection: the hub sends it again on the next one.
-    if (state === 'acknowledged' || packetId === undefined || !this.#owner.isCurrent(connection)) return;
-    connection.send({ type: 'puback', packetId });
-    if (state === 'open') this.#leave(connection);
-  }
-
   /** The handler threw: it has no claim to one of the places any more, and the hub has the message still. */
-  #failed(handover: Handover, key: string): void {
-    if (handover.state !== 'open' || handover.packetId === undefined || !this.#owner.isCurrent(handover.connection)) return;
-    const { tries, dropped } = this.#failures.failed(key);
-    this.#application.report({ type: 'message-failed', topic: handover.topic.slice(0, MAX_EVENT_TEXT), tries, dropped });
-    if (dropped) return this.#acknowledge(handover);
-    handover.state = 'failed';
-    this.#leave(handover.connection);
+  #failed(handover: Handover, topic: string, key: string): void {
+    if (handover.isAcknowledged || !handover.isOpen || handover.packetId === undefined || !this.#owner.isCurrent(handover.connection)) return;
+    const { tries, dropped } = (this.#failures ??= new FailedMessages()).failed(key);
+    this.#application.report({ type: 'message-failed', topic: topic.slice(0, MAX_EVENT_TEXT), tries, dropped });
+    if (dropped) return handover.acknowledge();
+    this.#leave(handover);
   }
 
-  #leave(connection: HubConnection): void {
+  #leave(handover: Handover): void {
+    handover.isOpen = false;
     this.#unhandled -= 1;
     if (this.#unhandled > 0) return;
-    if (this.#passedOver) this.#fetchPassedOver(connection);
+    if (this.#passedOver) this.#fetchPassedOver(handover.connection);
     this.#owner.inboxHandled();
   }
 
