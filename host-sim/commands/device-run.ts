@@ -98,7 +98,7 @@ async function runDevice(flags: DeviceFlags, command: Command, context: CliConte
   const local = localHubOf(flags, device, context);
   const options = toOptions(flags, device, await trustOf(flags, local));
   sayLine(context, `latchkey: ${maskConnectionString(device)} (from ${source})`);
-  if (local !== undefined) sayLine(context, `latchkey: trusting the root of the hub that runs here, ${relative('.', local.rootFile)}`);
+  sayLocalRoot(local, context);
   await runOptions(options, flags, context);
 }
 
@@ -109,7 +109,9 @@ async function runRegistered(flags: DeviceFlags, context: CliContext): Promise<v
   const connection = { HostName: identity.hub, DeviceId: identity.deviceId, SharedAccessKey: deviceKey?.bytes.toString('base64') ?? '' };
   deviceKey?.bytes.fill(0);
   sayLine(context, `latchkey: registration ${dps.registrationId} of ID scope ${dps.scope}, hub ${dps.hubs.join(' or ')}`);
-  const options = toOptions(flags, connection, await trustOf(flags, localHubOf(flags, connection, context)));
+  const local = localHubOf(flags, connection, context);
+  const options = toOptions(flags, connection, await trustOf(flags, local));
+  sayLocalRoot(local, context);
   const date = flags.date ?? (flags.hubAddress === undefined ? { host: dps.host ?? DEFAULT_DPS_HOST, port: HTTPS_PORT } : undefined);
   await runOptions({ ...options, dps, date: date && formatHostAndPort(date) }, flags, context);
 }
@@ -143,6 +145,10 @@ function localHubOf({ root, rootsBundle, hubAddress }: DeviceFlags, device: Devi
   if (root !== undefined || rootsBundle !== undefined) return undefined;
   if (device.GatewayHostName === undefined && hubAddress === undefined) return undefined;
   return runningHubs(context.env).find(({ hubName }) => hubName.toLowerCase() === device.HostName.toLowerCase());
+}
+
+function sayLocalRoot(local: HubPlace | undefined, context: CliContext): void {
+  if (local !== undefined) sayLine(context, `latchkey: trusting the root of the hub that runs here, ${relative('.', local.rootFile)}`);
 }
 
 /** The roots to begin with, and how others come. */

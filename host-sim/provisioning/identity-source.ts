@@ -83,8 +83,8 @@ function keyOf(flags: IdentityFlags, { SharedAccessKey, SharedAccessSignature }:
 export async function fromDps(flags: Omit<IdentityFlags, 'connectionString' | 'connectionStringFile'>, context: CliContext): Promise<FoundDevice & { readonly dps: DpsSetup }> {
   const { env } = context;
   const { dpsScope: scope = env[DPS_ENVIRONMENT.scope] ?? '', dpsRegistration: registrationId = env[DPS_ENVIRONMENT.registration] ?? '', hub: hubs = [] } = flags;
-  if (!ID_SCOPE.test(scope)) throw refusedDps(`"${scope}" is no ID scope`, 'copy it from the overview of the service: 0ne and eight hexadecimal digits');
-  if (!REGISTRATION_ID.test(registrationId)) throw refusedDps(`"${registrationId}" is no registration id`, 'letters, digits and . _ : - between them, 128 at most: --dps-registration ID');
+  if (!ID_SCOPE.test(scope)) throw refusedDps(scope === '' ? 'there is no ID scope (--dps-scope)' : `"${scope}" is no ID scope`, 'copy it from the overview of the service: 0ne and eight hexadecimal digits');
+  if (!REGISTRATION_ID.test(registrationId)) throw refusedDps(registrationId === '' ? 'there is no registration id' : `"${registrationId}" is no registration id`, 'letters, digits and . _ : - between them, 128 at most: --dps-registration ID');
   if (flags.newKey === true) throw refusedDps('the service knows the key already', 'give it: --dps-key-file FILE');
   const [hub] = hubs;
   if (hub === undefined) throw refusedDps('the key must be bound to hubs', 'name each hub that the service may assign: --hub NAME.azure-devices.net');
