@@ -53,10 +53,10 @@ export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner,
     this.text = port.text;
     this.reception = new Reception(identity, application, this);
     const onSent = (nowMs: number): void => owner.conversationPlanned(nowMs + pubackTimeoutMs);
-    const isHeld = (packetId: number): boolean => this.methods?.holds(packetId) === true;
-    this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), isHeld, onSent }, application);
+    this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), onSent }, application);
     this.inbox = new Inbox(application, identity.moduleId === undefined ? cloudMessageFilter(identity) : undefined, this);
     this.methods = application.wantsMethods ? new MethodServer(application, this) : undefined;
+    this.sender.outbox.other = this.methods;
     this.twin = application.wantsDesired ? new TwinClient(application, this) : undefined;
   }
 

@@ -41,9 +41,7 @@ export class Inbox {
   #passedOver = false;
   /** Of the message that is coming in pieces. */
   #taker: LargeMessageTaker | undefined;
-  #large: Handover | undefined;
-  #largeTopic = '';
-  #largeBytes = 0;
+  #large: { readonly handover: Handover; readonly topic: string; readonly byteCount: number } | undefined;
   /** Acknowledges the message that is passing by, which nobody took. */
   #skipped: (() => void) | undefined;
 
@@ -92,8 +90,6 @@ export class Inbox {
     const handover = this.#handOver(connection, publish);
     const { topic, payloadByteCount } = publish;
     const taker = this.#application.takerOf({ topic, byteCount: payloadByteCount, properties: parseProperties(encodedProperties), acknowledge: handover.acknowledge });
-    this.#largeTopic = topic;
-    this.#largeBytes = payloadByteCount;
     if (taker === 'failed') this.#failed(handover, topic, this.#keyOf(topic, payloadByteCount));
     else this.#taker = taker;
     // The application may have ended the connection when it was asked.
@@ -101,7 +97,7 @@ export class Inbox {
       this.reset();
       return false;
     }
-    this.#large = handover;
+    this.#large = { handover, topic, byteCount: payloadByteCount };
     if (taker === undefined) this.#skipped = handover.acknowledge;
     return taker !== undefined;
   }
@@ -121,13 +117,16 @@ export class Inbox {
   endLarge(): void {
     const taker = this.#taker;
     this.#taker = undefined;
-    if (taker === undefined) return;
+    const large = this.#large;
+    if (taker === undefined || large === undefined) return;
     if (!this.#application.call((one: LargeMessageTaker) => one.onEnd(), taker)) this.#largeFailed();
-    else if (this.#failures?.isEmpty === false) this.#failures.handled(this.#keyOf(this.#largeTopic, this.#largeBytes));
+    else if (this.#failures?.isEmpty === false) this.#failures.handled(this.#keyOf(large.topic, large.byteCount));
   }
 
   #largeFailed(): void {
-    if (this.#large !== undefined) this.#failed(this.#large, this.#largeTopic, this.#keyOf(this.#largeTopic, this.#largeBytes));
+    if (this.#large === undefined) return;
+    const { handover, topic, byteCount } = this.#large;
+    this.#failed(handover, topic, this.#keyOf(topic, byteCount));
   }
 
   /** Above the limit of unhandled messages one is passed over, unacknowledged. */

@@ -12,8 +12,6 @@ export interface SenderOptions {
   /** Send QoS 1 messages behind a CONNECT that is not answered yet. */
   readonly pipeline: boolean;
   readonly nowMs: () => number;
-  /** Whether a packet id belongs to something other than a message. */
-  readonly isHeld: (packetId: number) => boolean;
   /** A message that must be acknowledged has left now. */
   readonly onSent: (nowMs: number) => void;
 }
@@ -34,7 +32,7 @@ export class Sender {
   constructor(options: SenderOptions, application: Application) {
     this.#options = options;
     this.#application = application;
-    this.outbox = new Outbox(options.queue, options.window, options.isHeld);
+    this.outbox = new Outbox(options.queue, options.window);
   }
 
   /** From PUBLISH to PUBACK, smoothed. */

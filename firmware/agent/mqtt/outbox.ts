@@ -28,7 +28,6 @@ export const LAST_PACKET_ID = 0xffff;
 export class Outbox {
   readonly #capacity: number;
   readonly #window: number;
-  readonly #isHeld: (packetId: number) => boolean;
   readonly #ring: (OutboxEntry | undefined)[];
   #head = 0;
   #count = 0;
@@ -40,9 +39,10 @@ export class Outbox {
   /** The counter has met an id in use: from then on, until the queue is empty, every id is looked up. */
   #wentRound = false;
 
-  /** @param isHeld whether a packet id belongs to something else that is not acknowledged */
-  constructor(capacity: number, window: number, isHeld: (packetId: number) => boolean = () => false) {
-    this.#isHeld = isHeld;
+  /** Who else has packet ids that are not acknowledged. */
+  other: { holds(packetId: number): boolean } | undefined;
+
+  constructor(capacity: number, window: number) {
     this.#capacity = capacity;
     this.#window = window;
     this.#ring = new Array<OutboxEntry | undefined>(capacity).fill(undefined);
@@ -148,7 +148,7 @@ export class Outbox {
   takePacketId(): number {
     do {
       this.#lastPacketId = this.#lastPacketId === LAST_PACKET_ID ? 1 : this.#lastPacketId + 1;
-    } while (this.#isTaken(this.#lastPacketId) || this.#isHeld(this.#lastPacketId));
+    } while (this.#isTaken(this.#lastPacketId) || this.other?.holds(this.#lastPacketId) === true);
     return this.#lastPacketId;
   }
 
