@@ -41,4 +41,4 @@ test('500 boards at once are online, send, and each takes over and reports what 
   const ended = events.flatMap((event) => (event.source === 'scenario' && event.body.event === 'ended' ? [event.body.text] : []));
   expect(ended).toEqual([`the configuration was applied to ${DEVICES} of ${DEVICES} devices, and ${DEVICES} have reported it as done`]);
   recordEvidence('devices-500', DEVICES);
-}, 600_000);
+}, 1_200_000);

@@ -22,7 +22,7 @@ describe('a hub that moves to a chain under another root', () => {
     expect(passed.filter((text) => text.endsWith(' 2'))).toHaveLength(DEVICES - AWAY - 1);
     recordEvidence('root-migration', summary.online ?? 0);
     process.stderr.write(`root migration of ${DEVICES} devices: ${Math.round((performance.now() - startMs) / 1000)} s of real time\n`);
-  }, 600_000);
+  }, 1_200_000);
 
   test('strands every device that nobody gives new roots', async () => {
     const { events, summary } = await watchRun({ ...RUN, deviceCount: 12, noUpdates: true });
@@ -32,13 +32,13 @@ describe('a hub that moves to a chain under another root', () => {
     const codes = new Set(deviceEvents(events, 'open-failed').map(({ body }) => body['code']));
     expect(codes).toEqual(new Set(['ERR_DNS', 'ERR_TLS_UNTRUSTED_ISSUER']));
     recordEvidence('root-migration-control', summary.stranded ?? 0);
-  }, 300_000);
+  }, 600_000);
 
   test('goes the same way with the same seed', async () => {
     const shape = async (): Promise<readonly string[]> =>
       (await watchRun({ ...RUN, deviceCount: 4 })).events.flatMap((event) => (event.source === 'device' ? [`${event.sinceStartMs} ${event.device} ${event.body.event}`] : []));
     expect(await shape()).toEqual(await shape());
-  }, 300_000);
+  }, 600_000);
 
   test('needs three devices', async () => {
     await expect(watchRun({ ...RUN, deviceCount: 2 })).rejects.toMatchObject({ code: 'ERR_SCENARIO' });
