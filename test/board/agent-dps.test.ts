@@ -108,7 +108,7 @@ test('a board registers itself, goes online at the hub that it is assigned, and 
   expect(first.heapBytes - second.heapBytes).toBeLessThanOrEqual(512);
   expect(first.cHeapBytes).toBe(second.cHeapBytes);
   passed += 1;
-}, 120_000);
+});
 
 test('a board whose hub refuses it for good is moved to the hub that the service names, and every message it had queued arrives', async () => {
   const world = await openWorld();
@@ -125,7 +125,7 @@ test('a board whose hub refuses it for good is moved to the hub that the service
   expect(board.events('refused').length).toBe(2);
   await expectNothingLost(world);
   passed += 1;
-}, 120_000);
+});
 
 test('a hub that cannot be reached is asked for again at the service after ten failures in a row, and not before', async () => {
   const world = await openWorld({ settings: { interval: 10_000 } });
@@ -140,7 +140,7 @@ test('a hub that cannot be reached is asked for again at the service after ten f
   await board.untilEvent('connected');
   await expectNothingLost(world);
   passed += 1;
-}, 120_000);
+});
 
 test('no network: the board asks the service again with back-off, and is online when there is one', async () => {
   const world = await openWorld();
@@ -156,7 +156,7 @@ test('no network: the board asks the service again with back-off, and is online 
   await board.untilEvent('connected', {}, 300_000);
   expect(world.told.length).toBe(2);
   passed += 1;
-}, 120_000);
+});
 
 test.each<{ what: string; key?: Uint8Array; break: (world: World) => void; mend: (world: World) => void; failure: object }>([
   { what: 'with a key that no enrolment has', break: ({ dps }) => void dps.enrolments.delete('group', 'fleet'), mend: ({ dps }) => moveTo(dps, FIRST_HUB!), failure: { code: 'ERR_DPS_UNAUTHORIZED', serviceCode: 401_002 } },
@@ -176,7 +176,7 @@ test.each<{ what: string; key?: Uint8Array; break: (world: World) => void; mend:
   mend(world);
   await board.untilEvent('connected', {}, 1800_000);
   passed += 1;
-}, 120_000);
+});
 
 test('power that goes between the answer of the service and its note costs one more question, and nothing else', async () => {
   const world = await openWorld();
@@ -191,4 +191,4 @@ test('power that goes between the answer of the service and its note costs one m
   expect(world.told.map(({ event }) => event)).toEqual(['dpsRegistering', 'dpsAssigned', 'dpsRegistering', 'dpsAssigned']);
   passed += 1;
   recordEvidence('board-dps', passed);
-}, 120_000);
+});

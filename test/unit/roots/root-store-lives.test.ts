@@ -101,4 +101,4 @@ test('a power cut anywhere in a life of trials, ways back, chains and a revocati
   expect(phases.size).toBeGreaterThan(6);
   process.stderr.write(`power cuts in a longer life: ${cuts}; states: ${[...phases].join('; ')}\n`);
   recordEvidence('root-life-cuts', cuts);
-}, 120_000);
+});
