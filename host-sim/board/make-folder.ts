@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
  *
  * @throws what `mkdir` throws
  */
-export function makeFolder(folder: string, mode: number): void {
+export function makeFolder(folder: string, mode = 0o777): void {
   const missing: string[] = [];
   for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.unshift(path);
   for (const path of missing) {

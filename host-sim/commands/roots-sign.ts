@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { PUBLIC_MODE, readBytes, readEnvelopeFile, readPublicKeyFile, writeEnvelopeFile, writeWhole } from '../roots/bundle-files.ts';
 import { readDraft } from '../roots/bundle-draft.ts';
@@ -67,7 +66,6 @@ async function generate(flags: KeygenFlags, context: CliContext): Promise<void> 
   }
   const passphrase = flags.passphrase ? await readSecret(context, 'a passphrase for the new key', '--passphrase-file', flags.passphraseFile) : undefined;
   const { publicKey, privatePem, publicPem } = generateUpdateKey(passphrase);
-  mkdirSync(dirname(flags.out), { recursive: true });
   writeWhole(flags.out, privatePem);
   writeWhole(publicFile, publicPem, PUBLIC_MODE);
   if (flags.json === true) return printJson(context, { kid: publicKey.kid, jwk: publicKey.jwk, privateKey: flags.out, publicKey: publicFile });

@@ -1,5 +1,6 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { makeFolder } from '../board/make-folder.ts';
 import { replaceFile } from '../board/replace-file.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { ChipName } from '../firmware/chips.ts';
@@ -34,7 +35,7 @@ export function writeProvisionFolder(folder: string, plan: ProvisionPlan, identi
   if (existsSync(folder) && !existsSync(join(folder, RECORD_FILE)) && readdirSync(folder).length > 0) {
     throw new CliError('ERR_PROVISION', EXIT.configuration, `${folder} holds other files`, 'name an empty folder, or one that provision has made: --out FOLDER');
   }
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   chmodSync(folder, 0o700);
   for (const file of readdirSync(folder).filter(isOurs)) wipeFile(join(folder, file));
   for (const { partition, bytes } of plan.images) replaceFile(join(folder, `${partition.label}.bin`), bytes);

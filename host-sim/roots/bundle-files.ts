@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolder } from '../board/make-folder.ts';
 import { replaceFile } from '../board/replace-file.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import { formatEnvelope, parseEnvelope, type Envelope } from './envelope.ts';
@@ -31,7 +32,7 @@ export function writeEnvelopeFile(file: string, envelope: Envelope): void {
 /** Makes the folder, too. @param mode default: this user's alone, from the first byte on. @throws ERR_FILE; what was there stays */
 export function writeWhole(file: string, text: string, mode?: typeof PUBLIC_MODE): void {
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     replaceFile(file, text);
     if (mode !== undefined) chmodSync(file, mode);
   } catch (cause) {

@@ -46,6 +46,9 @@ interface Row {
   readonly roots?: unknown;
 }
 
+/** What devices had reported against an earlier offer, by their id: no answer to this one while it stands unchanged. */
+type EarlierErrors = Map<string, string>;
+
 interface DeviceState {
   readonly deviceId: string;
   readonly state: 'done' | 'failed' | 'offline' | 'waiting';
@@ -78,16 +81,18 @@ export function configurationIdOf(version: number): string {
  * @returns whether every wave went well
  */
 export async function rollOut(plan: RolloutPlan, tools: RolloutTools): Promise<boolean> {
-  const fleet = (await listDevices(plan, tools)).map(({ deviceId }) => deviceId).sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
+  const known = await listDevices(plan, tools, new Map());
+  const fleet = known.map(({ deviceId }) => deviceId).sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
   if (fleet.length === 0) throw new CliError('ERR_ROOTS', EXIT.configuration, `no device fits ${plan.target === '' ? 'this hub' : plan.target}`, 'check --target: "latchkey device list" shows what there is');
   const id = configurationIdOf(plan.version);
   tools.onEvent({ event: 'planned', version: plan.version, devices: fleet.length, configuration: id, waves: plan.waves });
-  await setConfiguration(tools.registry, id, plan, `tags.latchkey.roots = ${plan.version}`);
+  const goesOn = await setConfiguration(tools.registry, id, plan, `tags.latchkey.roots = ${plan.version}`);
+  const earlier: EarlierErrors = new Map(goesOn ? [] : known.filter(({ error }) => isRefusal(error)).map(({ deviceId, error }) => [deviceId, error]));
   let counts: WaveCounts = { offered: 0, done: 0, failed: 0, offline: 0, waiting: 0 };
   for (const [index, percent] of plan.waves.entries()) {
     const offered = fleet.slice(0, Math.ceil((fleet.length * percent) / 100));
     await tag(offered, plan, tools);
-    const outcome = await watchWave(offered, index + 1, percent, plan, tools);
+    const outcome = await watchWave(offered, earlier, index + 1, percent, plan, tools);
     counts = outcome.counts;
     if (tools.isInterrupted()) return false;
     const answered = counts.done + counts.failed;
@@ -105,12 +110,14 @@ export async function rollOut(plan: RolloutPlan, tools: RolloutTools): Promise<b
   return true;
 }
 
-async function watchWave(offered: readonly string[], wave: number, percent: number, plan: RolloutPlan, tools: RolloutTools): Promise<{ readonly counts: WaveCounts; readonly failures: readonly DeviceState[] }> {
+async function watchWave(
+  offered: readonly string[], earlier: EarlierErrors, wave: number, percent: number, plan: RolloutPlan, tools: RolloutTools,
+): Promise<{ readonly counts: WaveCounts; readonly failures: readonly DeviceState[] }> {
   const endsAtMs = tools.nowMs() + plan.waveMs;
   const isOffered = new Set(offered);
   let told = '';
   for (;;) {
-    const states = (await listDevices(plan, tools)).filter(({ deviceId }) => isOffered.has(deviceId));
+    const states = (await listDevices(plan, tools, earlier)).filter(({ deviceId }) => isOffered.has(deviceId));
     const failures = states.filter(({ state }) => state === 'failed');
     const counts = countStates(states);
     const text = JSON.stringify(counts);
@@ -127,25 +134,30 @@ function countStates(states: readonly DeviceState[]): WaveCounts {
   return { offered: states.length, done: count('done'), failed: count('failed'), offline: count('offline'), waiting: count('waiting') };
 }
 
-async function listDevices({ target, version }: RolloutPlan, { registry }: RolloutTools): Promise<DeviceState[]> {
+async function listDevices({ target, version }: RolloutPlan, { registry }: RolloutTools, earlier: EarlierErrors): Promise<DeviceState[]> {
   const condition = target === '' ? '' : ` WHERE ${target}`;
   const query = registry.createQuery(`SELECT deviceId, connectionState, properties.reported.roots AS roots FROM devices${condition}`, PAGE_SIZE);
   const devices: DeviceState[] = [];
   while (query.hasMoreResults) {
     const { result } = (await query.next()) as { readonly result: readonly Row[] };
-    for (const row of result) if (typeof row.deviceId === 'string') devices.push({ deviceId: row.deviceId, ...stateOf(row, version) });
+    for (const row of result) if (typeof row.deviceId === 'string') devices.push({ deviceId: row.deviceId, ...stateOf(row, row.deviceId, version, earlier) });
   }
   return devices;
 }
 
-function stateOf({ connectionState, roots }: Row, wanted: number): Omit<DeviceState, 'deviceId'> {
+function stateOf({ connectionState, roots }: Row, deviceId: string, wanted: number, earlier: EarlierErrors): Omit<DeviceState, 'deviceId'> {
   const { version, state, error } = (typeof roots === 'object' && roots !== null ? roots : {}) as Readonly<Record<string, unknown>>;
   const held = typeof version === 'number' ? version : 0;
   if (held > wanted || (held === wanted && state === 'committed')) return { state: 'done', error: '' };
   if (held === wanted && state === 'rolledBack') return { state: 'failed', error: 'rolledBack' };
   // On trial, or on its way: what is wrong with an earlier offer is no answer to this one.
-  if (held === wanted - 1 && typeof error === 'string' && error.startsWith('ERR_BUNDLE')) return { state: 'failed', error };
+  if (earlier.get(deviceId) !== error) earlier.delete(deviceId);
+  if (held === wanted - 1 && isRefusal(error) && !earlier.has(deviceId)) return { state: 'failed', error };
   return { state: connectionState === 'Connected' ? 'waiting' : 'offline', error: '' };
+}
+
+function isRefusal(error: unknown): error is string {
+  return typeof error === 'string' && error.startsWith('ERR_BUNDLE');
 }
 
 async function tag(devices: readonly string[], { version }: RolloutPlan, { registry, isInterrupted }: RolloutTools): Promise<void> {
@@ -154,7 +166,8 @@ async function tag(devices: readonly string[], { version }: RolloutPlan, { regis
   }
 }
 
-async function setConfiguration(registry: Registry, id: string, plan: RolloutPlan, targetCondition: string): Promise<void> {
+/** @returns whether it was there already, with the same offer */
+async function setConfiguration(registry: Registry, id: string, plan: RolloutPlan, targetCondition: string): Promise<boolean> {
   const content = { deviceContent: Object.fromEntries(Object.entries(plan.offer).map(([name, value]) => [`properties.desired.${name}`, value])) };
   const metrics = { queries: { committed: `SELECT deviceId FROM devices WHERE configurations.[[${id}]].status = 'Applied' AND properties.reported.roots.version >= ${plan.version}` } };
   const wanted: Configuration = { id, schemaVersion: '1.0', labels: { latchkey: 'roots' }, content, metrics, priority: PRIORITY + plan.version, targetCondition };
@@ -164,6 +177,7 @@ async function setConfiguration(registry: Registry, id: string, plan: RolloutPla
   if (known !== undefined && !isSame) await registry.removeConfiguration(id);
   if (!isSame) await registry.addConfiguration(wanted);
   else await registry.updateConfiguration({ ...wanted, ...(known.etag === undefined ? {} : { etag: known.etag }) }, true);
+  return isSame;
 }
 
 /** Of all, a hundred at most: the SDK names the error of one that is not there in too many ways. */

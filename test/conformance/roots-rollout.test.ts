@@ -91,6 +91,17 @@ test('a roll-out whose first wave is silent stops before the second', async () =
   expect(events.at(-1)).toMatchObject({ event: 'stopped', wave: 1, failures: [] });
 });
 
+test('what a device reported against an earlier offer is no answer to this one, until it reports something else', async () => {
+  const refusal = (error: string): object => ({ roots: { version: VERSION - 1, state: 'committed', fingerprints: [], error } });
+  for (let index = 0; index < DEVICES; index++) service.hub.twins.report({ deviceId: `dev${index}` }, refusal('ERR_BUNDLE_AUDIENCE'));
+  expect(await roll({ waveMs: 3000 })).toMatchObject({ isGood: true });
+  for (let index = 0; index < DEVICES; index++) service.hub.twins.report({ deviceId: `dev${index}` }, refusal('ERR_BUNDLE_EXPIRED'));
+  // The same offer again: it is this one that they have refused.
+  const { isGood, events } = await roll({ waveMs: 3000 });
+  expect(isGood).toBe(false);
+  expect(events.at(-1)).toMatchObject({ event: 'stopped', wave: 1, failedPercent: 100 });
+});
+
 test('a roll-out goes on where it was interrupted', async () => {
   const registry = service.registryOf('iothubowner');
   let isInterrupted = false;
