@@ -3,7 +3,7 @@ import type { AgentConfig } from './config.ts';
 import type { HubConnection, PacketReceiver } from './hub-connection.ts';
 import { NameBudget } from './json/name-budget.ts';
 import { Inbox, type InboxOwner } from './messages/inbox.ts';
-import { Sender } from './messages/sender.ts';
+import { Sender, type SenderOwner } from './messages/sender.ts';
 import { MethodServer, type MethodServerOwner } from './methods/method-server.ts';
 import type { Suback, Subscription } from './mqtt/packets.ts';
 import type { Port } from './port.ts';
@@ -24,7 +24,7 @@ export interface ConversationOwner {
 }
 
 /** Everything that is said over the current connection, whichever that is: telemetry, twin, methods, messages. It outlives connections. */
-export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner, MethodServerOwner, TwinClientOwner {
+export class Conversation implements PacketReceiver, SenderOwner, ReceptionOwner, InboxOwner, MethodServerOwner, TwinClientOwner {
   readonly sender: Sender;
   readonly reception: Reception;
   readonly text: TextCodec;
@@ -45,15 +45,14 @@ export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner,
   #isUrgent = false;
 
   constructor(config: AgentConfig, port: Port, application: Application, owner: ConversationOwner) {
-    const { queue, window, pipeline, pubackTimeoutMs, identity } = config;
+    const { identity } = config;
     this.#config = config;
     this.#port = port;
     this.#application = application;
     this.#owner = owner;
     this.text = port.text;
     this.reception = new Reception(identity, application, this);
-    const onSent = (nowMs: number): void => owner.conversationPlanned(nowMs + pubackTimeoutMs);
-    this.sender = new Sender({ queue, window, pipeline, nowMs: () => owner.nowMs(), onSent }, application);
+    this.sender = new Sender(config, application, this);
     this.inbox = new Inbox(application, identity.moduleId === undefined ? cloudMessageFilter(identity) : undefined, this);
     this.methods = application.wantsMethods ? new MethodServer(application, this) : undefined;
     this.sender.outbox.other = this.methods;
@@ -226,6 +225,10 @@ export class Conversation implements PacketReceiver, ReceptionOwner, InboxOwner,
 
   get names(): NameBudget {
     return (this.#names ??= new NameBudget());
+  }
+
+  messageSent(nowMs: number): void {
+    this.#owner.conversationPlanned(nowMs + this.#config.pubackTimeoutMs);
   }
 
   nowMs(): number {

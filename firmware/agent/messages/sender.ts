@@ -1,4 +1,5 @@
 import type { Application } from '../application.ts';
+import type { AgentConfig } from '../config.ts';
 import type { HubConnection } from '../hub-connection.ts';
 import { FIRST_ROUND_TRIP_MS } from '../limits.ts';
 import { LAST_PACKET_ID, Outbox, type OutboxEntry } from '../mqtt/outbox.ts';
@@ -6,21 +7,18 @@ import { LAST_PACKET_ID, Outbox, type OutboxEntry } from '../mqtt/outbox.ts';
 /** Weight of a new round-trip sample, as in RFC 6298. */
 const ROUND_TRIP_GAIN = 1 / 8;
 
-export interface SenderOptions {
-  readonly queue: number;
-  readonly window: number;
-  /** Send QoS 1 messages behind a CONNECT that is not answered yet. */
-  readonly pipeline: boolean;
-  readonly nowMs: () => number;
+export interface SenderOwner {
+  nowMs(): number;
   /** A message that must be acknowledged has left now. */
-  readonly onSent: (nowMs: number) => void;
+  messageSent(nowMs: number): void;
 }
 
 /** Moves messages from the outbox to a connection, as far as window and connection have room, and tells the application. */
 export class Sender {
   readonly outbox: Outbox;
-  readonly #options: SenderOptions;
+  readonly #config: Pick<AgentConfig, 'pipeline'>;
   readonly #application: Application;
+  readonly #owner: SenderOwner;
   #roundTripMs: number = FIRST_ROUND_TRIP_MS;
   #pumping = false;
   #wasFull = false;
@@ -29,10 +27,11 @@ export class Sender {
   /** Nothing leaves on the current connection: its window drains, or the next one's CONNECT is under way. */
   paused = false;
 
-  constructor(options: SenderOptions, application: Application) {
-    this.#options = options;
+  constructor(config: Pick<AgentConfig, 'queue' | 'window' | 'pipeline'>, application: Application, owner: SenderOwner) {
+    this.#config = config;
     this.#application = application;
-    this.outbox = new Outbox(options.queue, options.window);
+    this.#owner = owner;
+    this.outbox = new Outbox(config.queue, config.window);
   }
 
   /** From PUBLISH to PUBACK, smoothed. */
@@ -50,7 +49,7 @@ export class Sender {
   acknowledge(packetId: number): boolean {
     const entry = this.outbox.acknowledge(packetId);
     if (entry === undefined) return false;
-    if (!entry.dup) this.#roundTripMs += (this.#options.nowMs() - entry.sentAtMs - this.#roundTripMs) * ROUND_TRIP_GAIN;
+    if (!entry.dup) this.#roundTripMs += (this.#owner.nowMs() - entry.sentAtMs - this.#roundTripMs) * ROUND_TRIP_GAIN;
     this.#application.acknowledged();
     return true;
   }
@@ -84,7 +83,7 @@ export class Sender {
 
   /** Sends behind an unanswered CONNECT: QoS 1 only, QoS 0 messages would be lost with a refusal. */
   pipeline(connection: HubConnection): void {
-    if (!this.#options.pipeline) return;
+    if (!this.#config.pipeline) return;
     while (connection.canSend) {
       const entry = this.outbox.next();
       if (entry === undefined || entry.qos === 0) return;
@@ -93,12 +92,12 @@ export class Sender {
   }
 
   #publish(connection: HubConnection, entry: OutboxEntry): void {
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#owner.nowMs();
     this.outbox.markSent(entry, nowMs, connection.serial);
     const { topic, payload, qos, dup } = entry;
     const packetId = qos === 1 ? entry.packetId : undefined;
     connection.send({ type: 'publish', topic, payload, qos, dup, retain: false, packetId });
-    if (qos === 1) return this.#options.onSent(nowMs);
+    if (qos === 1) return this.#owner.messageSent(nowMs);
     this.#leaving = entry;
     this.#finishLeaving(connection);
   }
