@@ -97,7 +97,7 @@ export class Inbox {
       this.reset();
       return false;
     }
-    this.#large = { handover, topic, byteCount: payloadByteCount };
+    if (this.#taker !== undefined) this.#large = { handover, topic, byteCount: payloadByteCount };
     if (taker === undefined) this.#skipped = handover.acknowledge;
     return taker !== undefined;
   }
@@ -111,22 +111,21 @@ export class Inbox {
   largePiece(bytes: Uint8Array): void {
     if (this.#taker === undefined || this.#application.call((piece: Uint8Array) => this.#taker?.onPiece(piece), bytes)) return;
     this.#taker = undefined;
-    this.#largeFailed();
+    this.#largeEnded(false);
   }
 
   endLarge(): void {
     const taker = this.#taker;
     this.#taker = undefined;
-    const large = this.#large;
-    if (taker === undefined || large === undefined) return;
-    if (!this.#application.call((one: LargeMessageTaker) => one.onEnd(), taker)) this.#largeFailed();
-    else if (this.#failures?.isEmpty === false) this.#failures.handled(this.#keyOf(large.topic, large.byteCount));
+    if (taker !== undefined) this.#largeEnded(this.#application.call((one: LargeMessageTaker) => one.onEnd(), taker));
   }
 
-  #largeFailed(): void {
+  #largeEnded(isHandled: boolean): void {
     if (this.#large === undefined) return;
     const { handover, topic, byteCount } = this.#large;
-    this.#failed(handover, topic, this.#keyOf(topic, byteCount));
+    this.#large = undefined;
+    if (!isHandled) this.#failed(handover, topic, this.#keyOf(topic, byteCount));
+    else if (this.#failures?.isEmpty === false) this.#failures.handled(this.#keyOf(topic, byteCount));
   }
 
   /** Above the limit of unhandled messages one is passed over, unacknowledged. */
