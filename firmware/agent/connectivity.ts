@@ -265,7 +265,7 @@ function drain(state: Connectivity, context: ConnectivityContext): Step {
 
 function drained(state: Connectivity, context: ConnectivityContext): Step {
   if (!state.single) return connect(state, context);
-  const alone = { ...opening(state, context), hasCurrent: false, tokenEndsMs: Infinity };
+  const alone = { ...opening(state, context), hasCurrent: false, tokenEndsMs: Infinity, networkFailures: failuresSince(state, context) };
   return [alone, { type: 'dropCurrent', reason: 'renewal' }, { type: 'open' }];
 }
 
@@ -369,7 +369,8 @@ function currentLost(state: Connectivity, context: ConnectivityContext): Step {
     case 'ready':
       return connect(alone, context);
     case 'draining':
-      return state.single ? [opening(alone, context), { type: 'open' }] : connect(alone, context);
+      if (!state.single) return connect(alone, context);
+      return [{ ...opening(alone, context), networkFailures: failuresSince(state, context) }, { type: 'open' }];
     case 'opening':
     case 'connecting':
     case 'overdue':
@@ -377,11 +378,16 @@ function currentLost(state: Connectivity, context: ConnectivityContext): Step {
     case 'none': {
       // After a refusal the probe goes on as planned, also without a connection.
       if (state.refusals > 0 && (state.resynchronising || state.openAtMs !== Infinity)) return [alone];
-      const failures = nowMs - state.acceptedAtMs >= STABLE_AFTER_MS ? 0 : state.networkFailures;
+      const failures = failuresSince(state, context);
       const openAtMs = nowMs + backoffMs(failures, context.random(), limits.NETWORK_BACKOFF);
       return [{ ...alone, networkFailures: failures + 1, openAtMs }];
     }
   }
+}
+
+/** A connection that lasted says that the network was well. */
+function failuresSince({ acceptedAtMs, networkFailures }: Connectivity, { nowMs }: ConnectivityContext): number {
+  return nowMs - acceptedAtMs >= STABLE_AFTER_MS ? 0 : networkFailures;
 }
 
 function retryMs(context: ConnectivityContext): number {

@@ -224,6 +224,7 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
       this.#config = { ...this.#config, identity, host: this.#config.gateway ?? hub };
       this.tokens.useIdentity(identity);
       this.#trust?.hubAssigned(identity, this.#config.host);
+      this.conversation.twin?.hubMoved();
     }
     this.#openAssigned(moved);
   }
@@ -233,7 +234,7 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
     if (this.#config.identity.hub !== '') return this.#openAssigned(false);
     if (kind !== 'network') return this.#dispatch({ type: 'registrationRefused', checkClock: kind === 'credential' });
     this.#lostCode = code;
-    this.#trust?.linkFailed(code, this.#candidateEpoch);
+    this.#trust?.linkFailed(code, this.#candidateEpoch, 'dps');
     this.#dispatch({ type: 'candidateLost' });
   }
 
@@ -242,8 +243,8 @@ export class Connector implements HubConnectionOwner, ClockGateOwner, Conversati
   }
 
   #openAssigned(afresh: boolean): void {
-    // The application may have stopped the agent in the event before.
-    if (this.#state.candidate !== 'opening') return;
+    // The application may have stopped the agent in the event before, and started it again.
+    if (this.#state.candidate !== 'opening' || this.isOpening) return;
     this.#dispatch({ type: 'held', untilMs: this.nowMs() + limits.OPEN_TIMEOUT_MS, afresh });
     this.#openHub();
   }

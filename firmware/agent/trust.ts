@@ -2,6 +2,7 @@ import type { AgentPart } from './agent-part.ts';
 import type { ClockLevel } from './clock/clock-state.ts';
 import type { Identity } from './identity.ts';
 import type { AgentEvent } from './events.ts';
+import type { RootUse } from './port.ts';
 
 /** What the agent gives to who keeps its trust anchors. */
 export interface TrustedAgent {
@@ -35,7 +36,7 @@ export interface TrustKeeper extends AgentPart {
   hubAssigned(identity: Identity, host: string): void;
   /** TLS with the hub is up, or was refused with `code`, on a connection opened in `epoch`. */
   linkOpened(epoch: number): void;
-  linkFailed(code: string, epoch: number): void;
+  linkFailed(code: string, epoch: number, purpose?: RootUse): void;
   readonly wakeAtMs: number;
   woke(nowMs: number): void;
 }

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Makes a folder that a person has named, and those above it. Node's own `recursive` never comes back where the system says
- * "no such file" of a name in a folder that exists, as below `/proc`.
+ * Makes a folder that a person has named, and those above it. One at a time: below `/proc` the system says "no such file" of a
+ * name in a folder that exists, and that must be an error.
  *
  * @throws what `mkdir` throws
  */

@@ -133,9 +133,9 @@ function refuseWords({ args: [word], parent: device }: Command): void {
   device.error(`error: unknown command '${word}'${near === undefined ? '' : `\n(Did you mean ${near}?)`}`, { exitCode: EXIT.usage });
 }
 
-function refuseContradictions({ root, rootsBundle, recoveryHost, dpsScope, connectionString, connectionStringFile }: DeviceFlags, command: Command): void {
+function refuseContradictions({ root, rootsBundle, recoveryHost, dpsScope, dpsRegistration, connectionString, connectionStringFile }: DeviceFlags, command: Command): void {
   const refuse = (text: string): never => command.error(`error: ${text}`, { exitCode: EXIT.usage });
-  if (dpsScope !== undefined && (connectionString ?? connectionStringFile) !== undefined) refuse('--dps-scope takes the place of a connection string: give one of them');
+  if ((dpsScope ?? dpsRegistration) !== undefined && (connectionString ?? connectionStringFile) !== undefined) refuse('--dps-scope and --dps-registration take the place of a connection string: give one of them');
   if (rootsBundle !== undefined && root !== undefined) refuse('--root and --roots-bundle cannot both be given');
   if (recoveryHost !== undefined && rootsBundle === undefined) refuse('--recovery-host goes with --roots-bundle');
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { Dps } from '../dps/dps.ts';
-import type { Enrolment } from '../dps/enrolments.ts';
+import { isRegistrationId, type Enrolment } from '../dps/enrolments.ts';
 import { decodeKey, encodeKey, generateKeyPair } from '../hub/access/symmetric-key.ts';
+import { HubError } from '../hub/hub-error.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Listener, ServerCredentials } from '../hub/listen.ts';
 import { isTerminal, printJson, sayLine, type CliContext } from '../terminal/cli-context.ts';
@@ -60,8 +61,10 @@ interface EnrolmentOption {
 function parseEnrolment(type: Enrolment['type'], text: string): EnrolmentOption {
   const equals = text.indexOf('=');
   const id = equals < 0 ? text : text.slice(0, equals);
+  // Errors do not quote it: who forgets the id gives the key in its place.
+  if (equals >= 0 && !isRegistrationId(id)) throw new HubError('ERR_ENROLMENT', 'what stands before "=" is no id of an enrolment', 'give ID=KEY; an id has letters, digits and - . _ :');
   const generated = generateKeyPair();
-  const keys = equals < 0 ? generated : { ...generated, primary: decodeKey(text.slice(equals + 1), `the enrolment ${id}`) };
+  const keys = equals < 0 ? generated : { ...generated, primary: decodeKey(text.slice(equals + 1), 'an enrolment') };
   return { enrolment: { id, type, keys }, isGenerated: equals < 0 };
 }
 
@@ -74,6 +77,6 @@ function tell(options: readonly EnrolmentOption[], { idScope, listener, flags }:
   for (const { enrolment: { id, type, keys }, isGenerated } of options) {
     const key = showSecrets || (isForPerson && isGenerated) ? encodeKey(keys.primary) : HIDDEN;
     if (flags.json === true && showSecrets) printJson(context, { event: 'enrolment', type, id, key });
-    else sayLine(context, `  ${type.padEnd(8).slice(0, 8)}${id} ${key}`);
+    else sayLine(context, `  ${(type === 'group' ? 'group' : 'device').padEnd(8)}${id} ${key}`);
   }
 }

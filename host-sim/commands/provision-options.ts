@@ -103,8 +103,9 @@ export function checkCombination(flags: ProvisionFlags, command: Command): void 
   if (flags.burn === true && flags.chip.endsWith('-qemu')) refuse('--burn is for a real chip: the eFuses of an emulated one are written to a file');
   if (flags.burn === true && flags.dryRun === true) refuse('--burn and --dry-run cannot both be given');
   if (flags.newKey === true && flags.keepKey === true) refuse('--new-key and --keep-key cannot both be given');
-  if (flags.dpsScope !== undefined && (flags.connectionString ?? flags.connectionStringFile) !== undefined) refuse('--dps-scope takes the place of a connection string: give one of them');
-  if (flags.dpsScope !== undefined && flags.keyNumber !== undefined) refuse('--key-number does not go with --dps-scope: the key is that of the enrolment');
+  const isOfDps = (flags.dpsScope ?? flags.dpsRegistration) !== undefined;
+  if (isOfDps && (flags.connectionString ?? flags.connectionStringFile) !== undefined) refuse('--dps-scope and --dps-registration take the place of a connection string: give one of them');
+  if (isOfDps && flags.keyNumber !== undefined) refuse('--key-number does not go with --dps-scope: the key is that of the enrolment');
   if (flags.keyNumber !== undefined && flags.newKey !== true && flags.keepKey !== true) refuse('--key-number goes with --new-key or --keep-key');
   if (flags.saveSecret !== undefined && flags.newKey !== true) refuse('--save-secret goes with --new-key');
   if (flags.secretFile !== undefined && (flags.keepKey !== true || flags.keyNumber === undefined)) refuse('--secret-file goes with --keep-key --key-number N');

@@ -1,3 +1,4 @@
+import { isRegistrationId } from '../dps/enrolments.ts';
 import { sayLine, type CliContext } from '../terminal/cli-context.ts';
 import { CliError, EXIT } from '../terminal/cli-error.ts';
 import type { ConnectionString } from '../terminal/connection-string.ts';
@@ -17,8 +18,6 @@ const DPS_ENVIRONMENT = {
   key: 'IOTHUB_DEVICE_DPS_DEVICE_KEY',
 } as const;
 const DPS_PORT = 8883;
-/** Azure: registration ids. */
-const REGISTRATION_ID = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,126}[A-Za-z0-9])?$/;
 const ID_SCOPE = /^0ne[0-9A-F]{8}$/i;
 
 /** Where a device that registers itself asks, and as what. */
@@ -84,7 +83,7 @@ export async function fromDps(flags: Omit<IdentityFlags, 'connectionString' | 'c
   const { env } = context;
   const { dpsScope: scope = env[DPS_ENVIRONMENT.scope] ?? '', dpsRegistration: registrationId = env[DPS_ENVIRONMENT.registration] ?? '', hub: hubs = [] } = flags;
   if (!ID_SCOPE.test(scope)) throw refusedDps(scope === '' ? 'there is no ID scope (--dps-scope)' : `"${scope}" is no ID scope`, 'copy it from the overview of the service: 0ne and eight hexadecimal digits');
-  if (!REGISTRATION_ID.test(registrationId)) throw refusedDps(registrationId === '' ? 'there is no registration id' : `"${registrationId}" is no registration id`, 'letters, digits and . _ : - between them, 128 at most: --dps-registration ID');
+  if (!isRegistrationId(registrationId)) throw refusedDps(registrationId === '' ? 'there is no registration id' : `"${registrationId}" is no registration id`, 'letters, digits and - . _ :, the last one a letter, a digit or -, 128 at most: --dps-registration ID');
   if (flags.newKey === true) throw refusedDps('the service knows the key already', 'give it: --dps-key-file FILE');
   const [hub] = hubs;
   if (hub === undefined) throw refusedDps('the key must be bound to hubs', 'name each hub that the service may assign: --hub NAME.azure-devices.net');

@@ -25,8 +25,7 @@ const POLICIES = '551d20';
 const ANY_POLICY = '040a300830060604551d2000';
 
 /**
- * What `verify_certificate_der` of the firmware decides, with OpenSSL's reading of the rest: OpenSSL alone takes BER, dates that are none and
- * critical extensions that a device does not know.
+ * What `verify_certificate_der` of the firmware decides: its rules on DER, dates, keys and critical extensions here, OpenSSL's reading of the rest.
  * @throws BundleError ERR_BUNDLE_ROOTS
  */
 export function readAnchor(der: Uint8Array): Anchor {
@@ -50,7 +49,9 @@ export function readAnchor(der: Uint8Array): Anchor {
 
 function openCertificate(der: Uint8Array): X509Certificate {
   try {
-    return new X509Certificate(der);
+    const certificate = new X509Certificate(der);
+    void certificate.publicKey; // throws for a key that is none
+    return certificate;
   } catch {
     throw new BundleError('ERR_BUNDLE_ROOTS', 'a root is no X.509 certificate in DER');
   }

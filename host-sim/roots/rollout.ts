@@ -44,6 +44,8 @@ interface Row {
   readonly deviceId?: unknown;
   readonly connectionState?: unknown;
   readonly roots?: unknown;
+  /** The version that the device's tag offers it. */
+  readonly offer?: unknown;
 }
 
 /** What devices had reported against an earlier offer, by their id: no answer to this one while it stands unchanged. */
@@ -53,6 +55,7 @@ interface DeviceState {
   readonly deviceId: string;
   readonly state: 'done' | 'failed' | 'offline' | 'waiting';
   readonly error: string;
+  readonly isOffered: boolean;
 }
 
 const PAGE_SIZE = 1000;
@@ -87,7 +90,7 @@ export async function rollOut(plan: RolloutPlan, tools: RolloutTools): Promise<b
   const id = configurationIdOf(plan.version);
   tools.onEvent({ event: 'planned', version: plan.version, devices: fleet.length, configuration: id, waves: plan.waves });
   const goesOn = await setConfiguration(tools.registry, id, plan, `tags.latchkey.roots = ${plan.version}`);
-  const earlier: EarlierErrors = new Map(goesOn ? [] : known.filter(({ error }) => isRefusal(error)).map(({ deviceId, error }) => [deviceId, error]));
+  const earlier: EarlierErrors = new Map(known.filter(({ error, isOffered }) => isRefusal(error) && !(goesOn && isOffered)).map(({ deviceId, error }) => [deviceId, error]));
   let counts: WaveCounts = { offered: 0, done: 0, failed: 0, offline: 0, waiting: 0 };
   for (const [index, percent] of plan.waves.entries()) {
     const offered = fleet.slice(0, Math.ceil((fleet.length * percent) / 100));
@@ -136,16 +139,16 @@ function countStates(states: readonly DeviceState[]): WaveCounts {
 
 async function listDevices({ target, version }: RolloutPlan, { registry }: RolloutTools, earlier: EarlierErrors): Promise<DeviceState[]> {
   const condition = target === '' ? '' : ` WHERE ${target}`;
-  const query = registry.createQuery(`SELECT deviceId, connectionState, properties.reported.roots AS roots FROM devices${condition}`, PAGE_SIZE);
+  const query = registry.createQuery(`SELECT deviceId, connectionState, properties.reported.roots AS roots, tags.latchkey.roots AS offer FROM devices${condition}`, PAGE_SIZE);
   const devices: DeviceState[] = [];
   while (query.hasMoreResults) {
     const { result } = (await query.next()) as { readonly result: readonly Row[] };
-    for (const row of result) if (typeof row.deviceId === 'string') devices.push({ deviceId: row.deviceId, ...stateOf(row, row.deviceId, version, earlier) });
+    for (const row of result) if (typeof row.deviceId === 'string') devices.push({ deviceId: row.deviceId, isOffered: row.offer === version, ...stateOf(row, row.deviceId, version, earlier) });
   }
   return devices;
 }
 
-function stateOf({ connectionState, roots }: Row, deviceId: string, wanted: number, earlier: EarlierErrors): Omit<DeviceState, 'deviceId'> {
+function stateOf({ connectionState, roots }: Row, deviceId: string, wanted: number, earlier: EarlierErrors): Omit<DeviceState, 'deviceId' | 'isOffered'> {
   const { version, state, error } = (typeof roots === 'object' && roots !== null ? roots : {}) as Readonly<Record<string, unknown>>;
   const held = typeof version === 'number' ? version : 0;
   if (held > wanted || (held === wanted && state === 'committed')) return { state: 'done', error: '' };

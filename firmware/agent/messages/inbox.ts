@@ -163,6 +163,8 @@ export class Inbox {
 
   #leave(handover: Handover): void {
     handover.isOpen = false;
+    // The connection may have ended meanwhile, and `reset` has counted.
+    if (!this.#owner.isCurrent(handover.connection)) return;
     this.#unhandled -= 1;
     if (this.#unhandled > 0) return;
     if (this.#passedOver) this.#fetchPassedOver(handover.connection);

@@ -112,6 +112,8 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
   hubAssigned(identity: Identity, host: string): void {
     this.#options = { ...this.#options, identity, host };
     this.#trial.target = this.#options;
+    this.#reported = '';
+    this.#report();
   }
 
   // --- what TLS says ---
@@ -122,9 +124,9 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
     this.#checkExpiry();
   }
 
-  linkFailed(code: string, epoch: number): void {
+  linkFailed(code: string, epoch: number, purpose: RootUse = 'hub'): void {
     // Without any anchor every issuer is untrusted, and TLS does not even begin.
-    const isUntrusted = code === UNTRUSTED_ISSUER || (code === NO_ANCHOR && this.anchors().length === 0);
+    const isUntrusted = code === UNTRUSTED_ISSUER || (code === NO_ANCHOR && this.anchors(purpose).length === 0);
     if (!isUntrusted || epoch !== this.epoch) return;
     this.#trialFailed();
     this.#downloads.advance({ type: 'untrusted' });
@@ -254,6 +256,7 @@ export class RootKeeper implements TrustKeeper, DownloadsOwner, TrialOwner {
     this.#error = undefined;
     this.#agent?.tell({ type: 'roots-repaired', version: this.store.version });
     this.#changed(false);
+    if (this.store.phase === 'failed') this.#trial.planAgain();
   }
 
   /** Other anchors count from now on. */

@@ -69,12 +69,20 @@ export class RootLog {
   /** Goes on in the other block; erases it. @throws ERR_BUNDLE_FLASH when the state cannot be written there either */
   turn(): void {
     this.noteErases(1);
-    const other = 1 - this.#block;
+    const staging = this.#staging;
+    const [block, offset] = [this.#block, this.#offset];
+    const other = 1 - block;
     this.#flash.eraseBlock(this.#firstBlock + other);
     this.#block = other;
     this.#offset = 0;
-    const { state, staging } = { state: this.#state, staging: this.#staging };
-    if (state !== undefined && !this.#writeState(state)) throw new BundleError('ERR_BUNDLE_FLASH', 'flash did not take the state of the roots');
+    let isHeld = false;
+    try {
+      isHeld = this.#state === undefined || this.#writeState(this.#state);
+    } finally {
+      // The last state that flash holds is in the block before: it is this one that is erased the next time.
+      if (!isHeld) [this.#block, this.#offset] = [block, offset];
+    }
+    if (!isHeld) throw new BundleError('ERR_BUNDLE_FLASH', 'flash did not take the state of the roots');
     for (const erases of this.#erases) this.#append(records.KIND_ERASES, records.encodeErases(erases));
     if (staging === undefined) return;
     this.#writeStage(staging);

@@ -4,7 +4,7 @@ import { erasesLeft, type EraseClock } from './erase-budget.ts';
 import { BLOCKS_PER_SLOT, LOG_FIRST_BLOCK, type RootFlash } from './root-flash.ts';
 import * as limits from './root-limits.ts';
 import { RootLog } from './root-log.ts';
-import { FACTORY, type RootPhase, type RootState, type Staging, type StoredBundle } from './root-records.ts';
+import { FACTORY, MAX_REVOKED, type RootPhase, type RootState, type Staging, type StoredBundle } from './root-records.ts';
 import { detach, loadSets, readStored, revokedOf, withoutRevoked, type FactorySet, type RootSets } from './root-sets.ts';
 import type { RootVerifier } from './root-verifier.ts';
 import { SlotArea } from './slot-area.ts';
@@ -87,7 +87,7 @@ export class RootStore {
 
   /** Whether a way back would be left once these are revoked; SHA-256 each. */
   keepsWayBack(revoked: readonly Uint8Array[]): boolean {
-    return reachesHub(withoutRevoked(this.#sets.wayBack, revokedOf(this.#sets.wayBack, revoked, this.#verifier), this.#verifier));
+    return reachesHub(withoutRevoked(this.#sets.wayBack, this.#revokedWith(revoked), this.#verifier));
   }
 
   /**
@@ -184,8 +184,7 @@ export class RootStore {
   commit(bundle: RootBundle, bytes: Uint8Array, isInner: boolean): void {
     const stored = this.#store(bytes);
     const sets = this.#sets;
-    // Only what the base and the image hold counts: it is all that could come back.
-    const revoked = unite(this.#state.revoked, revokedOf([...sets.wayBack, ...this.#factory.roots], bundle.revoked, this.#verifier));
+    const revoked = this.#revokedWith(bundle.revoked);
     const state: RootState = { version: bundle.version, phase: isInner ? 'inner' : 'trial', failures: 0, committed: stored, base: this.#state.base, revoked };
     this.#log.setState(state, true);
     this.#state = state;
@@ -214,8 +213,11 @@ export class RootStore {
     if (this.#state.phase !== 'trial') return;
     const { committed } = this.#sets;
     // What the image holds could still come back, where flash loses the bundles; but for what the owner trusts again.
-    const trusted = revokedOf(committed, this.#state.revoked, this.#verifier);
-    const revoked = revokedOf(this.#factory.roots, this.#state.revoked, this.#verifier).filter((digest) => !trusted.some((other) => equalBytes(other, digest)));
+    const { revoked: earlier } = this.#state;
+    // More than flash keeps: then all of the image's.
+    const named = earlier.length > MAX_REVOKED ? this.#factory.roots.map(({ der }) => new Uint8Array(this.#verifier.sha256(der))) : earlier;
+    const trusted = revokedOf(committed, named, this.#verifier);
+    const revoked = revokedOf(this.#factory.roots, named, this.#verifier).filter((digest) => !trusted.some((other) => equalBytes(other, digest)));
     this.#loaded = { ...this.#sets, wayBack: committed };
     this.#settle({ ...this.#state, phase: 'kept', failures: 0, base: this.#state.committed, revoked });
   }
@@ -232,6 +234,11 @@ export class RootStore {
   /** Hours after a trial failed: once more. */
   trialAgain(): void {
     if (this.#state.phase === 'failed') this.#settle({ ...this.#state, phase: 'trial', failures: 0 });
+  }
+
+  /** What is revoked once these are. Only what the base and the image hold counts: it is all that could come back. */
+  #revokedWith(revoked: readonly Uint8Array[]): readonly Uint8Array[] {
+    return unite(this.#state.revoked, revokedOf([...this.#sets.wayBack, ...this.#factory.roots], revoked, this.#verifier));
   }
 
   /** What has happened counts until the next start, also where flash does not take it. */

@@ -100,6 +100,11 @@ export class TwinClient {
     this.#owner.twinPlanned();
   }
 
+  /** The next connection goes to another hub: its versions say nothing beside those of this one. */
+  hubMoved(): void {
+    this.#step({ type: 'hubMoved' });
+  }
+
   /** The connection has gone, with what was on its way. */
   disconnected(): void {
     this.#scanner = undefined;

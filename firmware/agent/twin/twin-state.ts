@@ -33,6 +33,8 @@ export interface TwinRequest {
 export type TwinStateEvent =
   | { readonly type: 'online'; readonly wantsTwin: boolean; readonly hasReport: boolean }
   | { readonly type: 'offline' }
+  /** The next connection goes to another hub. */
+  | { readonly type: 'hubMoved' }
   /** There is something to report. */
   | { readonly type: 'reportQueued' }
   /** The connection takes a request now. */
@@ -98,6 +100,8 @@ export function stepTwin(state: TwinState, event: TwinStateEvent, context: TwinC
     }
     case 'reportQueued':
       return state.online && state.report.phase === 'none' ? [{ ...state, report: due(context.nowMs) }] : [state];
+    case 'hubMoved':
+      return [{ ...state, version: undefined, announced: 0 }];
     case 'room':
       return sent(state, event.requestId, context);
     case 'woke':

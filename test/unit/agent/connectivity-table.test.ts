@@ -116,6 +116,7 @@ const ROWS: readonly Row[] = [
   { name: 'single: nothing in flight', state: { ...RENEWING, openAtMs: NOW }, event: woke, context: { roomForTwo: false }, changes: { ...OPENING, hasCurrent: false, tokenEndsMs: Infinity }, effects: [pause, dropCurrent('renewal'), open] },
   { name: 'single: drained', state: { ...RENEWING, ...DRAINING, single: true }, event: { type: 'drained' }, changes: { ...OPENING, hasCurrent: false, tokenEndsMs: Infinity, single: false }, effects: [dropCurrent('renewal'), open] },
   { name: 'single: lost while draining', state: { ...RENEWING, ...DRAINING, single: true }, event: { type: 'currentLost' }, changes: { ...OPENING, hasCurrent: false, tokenEndsMs: Infinity, single: false }, effects: [open] },
+  { name: 'single: failures before a connection that lasted are over', state: { ...RENEWING, ...DRAINING, single: true, networkFailures: 10 }, event: { type: 'drained' }, changes: { ...OPENING, hasCurrent: false, tokenEndsMs: Infinity, single: false, networkFailures: 0 }, effects: [dropCurrent('renewal'), open] },
   { name: 'single: the first connection needs no room for two', state: { ...RUNNING, openAtMs: NOW }, event: woke, context: { roomForTwo: false }, changes: { ...OPENING }, effects: [open] },
 
   // The clock.

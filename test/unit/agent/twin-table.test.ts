@@ -33,6 +33,7 @@ const rows: readonly Row[] = [
   { name: 'online forgets what was announced on the connection before', state: online({ announced: 40 }), event: { type: 'online', wantsTwin: true, hasReport: false }, next: online({ get: due() }), effects: [] },
   { name: 'offline keeps the version, and restores the report on its way', state: online({ get: asked(), report: asked() }), event: { type: 'offline' }, next: { ...online(), online: false }, effects: [{ type: 'restoreReport' }] },
   { name: 'offline with a report that waits restores nothing', state: online({ report: due() }), event: { type: 'offline' }, next: { ...online(), online: false }, effects: [] },
+  { name: 'another hub has versions of its own', state: online({ announced: 9 }), event: { type: 'hubMoved' }, next: online({ version: undefined }), effects: [] },
   { name: 'a report is due at once', state: online(), event: { type: 'reportQueued' }, next: online({ report: due() }), effects: [] },
   { name: 'a report waits for the one on its way', state: online({ report: asked() }), event: { type: 'reportQueued' }, next: online({ report: asked() }), effects: [] },
   { name: 'a report waits for its back-off', state: online({ report: due(9000, 1) }), event: { type: 'reportQueued' }, next: online({ report: due(9000, 1) }), effects: [] },

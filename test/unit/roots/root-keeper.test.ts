@@ -35,6 +35,7 @@ interface Bench {
   readonly keeper: RootKeeper;
   readonly flash: BrokenFlash;
   readonly events: AgentEvent[];
+  readonly reports: unknown[];
 }
 
 /** A keeper whose roots are on trial. */
@@ -43,19 +44,20 @@ function openBench(idScope?: string): Bench {
   fixture.updateByParts(fixture.open(flash), bundle);
   const time = new FakeTime();
   const events: AgentEvent[] = [];
+  const reports: unknown[] = [];
   const keeper = new RootKeeper({
     port: new FakePort(time, new FakeNetwork(time)), flash, verifier: nodeRootVerifier, identity: { hub: BUNDLE_HUB, deviceId: 'dev1' }, host: BUNDLE_HUB, hostPort: 8883,
     factory: fixture.factory, idScope,
   });
   const agent: TrustedAgent = {
     nowMs: () => 0, clockLevel: 'confirmed', isConnected: false, isOpening: false,
-    report: () => true, tell: (event) => void events.push(event), reconnect: () => {}, connectNow: () => {}, trustPlanned: () => {},
+    report: (patch) => reports.push(patch) > 0, tell: (event) => void events.push(event), reconnect: () => {}, connectNow: () => {}, trustPlanned: () => {},
   };
   keeper.attach(agent);
   keeper.start();
   keeper.woke(0);
   flash.isBroken = true;
-  return { keeper, flash, events };
+  return { keeper, flash, events, reports };
 }
 
 describe('flash that gives up while roots are on trial', () => {
@@ -88,4 +90,11 @@ test('a bundle for the id scope of the device is taken, and one for another is n
   flash.isBroken = false;
   expect(keeper.take(await make('0ne00000002'), 3, false)).toBe('ERR_BUNDLE_AUDIENCE');
   expect(keeper.take(await make('0ne00000001'), 3, false)).toBeUndefined();
+});
+
+test('another hub is told of the roots, though nothing about them has changed', () => {
+  const { keeper, reports } = openBench();
+  const told = reports.length;
+  keeper.hubAssigned({ hub: 'other.azure-devices.net', deviceId: 'dev1' }, 'other.azure-devices.net');
+  expect(reports.slice(told)).toEqual([reports[told - 1]]);
 });

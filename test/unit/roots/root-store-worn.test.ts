@@ -144,6 +144,21 @@ describe('a record of the log that flash does not take', () => {
   });
 });
 
+test('a log of which neither block takes a record any more keeps the last one that it took, however often it is tried', async () => {
+  const flash = wornFlash();
+  const store = fixture.open(flash);
+  commit(store, second);
+  store.trialPassed();
+  const log = LOG_FIRST_BLOCK * BLOCK_BYTES;
+  const written = Buffer.from(new Uint8Array(flash.read(2 * BLOCK_BYTES, log)));
+  flash.stuckAt = new Set(Array.from({ length: 2 * BLOCK_BYTES }, (_, index) => index).flatMap((index) => (written[index] === 0xff ? [log + index] : [])));
+  const third = await fixture.bundle({ version: 3 });
+  for (let tries = 0; tries < 4; tries++) {
+    expect(codeOf(() => commit(store, third))).toMatch(/ERR_BUNDLE_(FLASH|RATE)/);
+    for (const each of [store, fixture.open(flash.clone())]) expect([each.version, each.phase, ...anchors(each)]).toEqual([2, 'kept', hex(fixture.newRoot), hex(fixture.otherRoot)]);
+  }
+});
+
 describe('a bundle that flash has lost', () => {
   const lose = (flash: NorFlash, bundle: Uint8Array): void => {
     const bytes = Buffer.from(new Uint8Array(flash.read(3 * SLOT_BYTES, 0)));
