@@ -144,8 +144,10 @@ export class Inbox {
         handover.isAcknowledged = true;
         // Of an older connection: the hub sends it again on the next one.
         if (handover.packetId === undefined || !this.#owner.isCurrent(connection)) return;
+        // Counted first: sending may end the connection, and `reset` counts then.
+        if (handover.isOpen) this.#unhandled -= 1;
         connection.send({ type: 'puback', packetId: handover.packetId });
-        if (handover.isOpen) this.#leave(handover);
+        if (handover.isOpen) this.#left(handover);
       },
     };
     if (handover.packetId !== undefined) this.#unhandled += 1;
@@ -158,14 +160,15 @@ export class Inbox {
     const { tries, dropped } = (this.#failures ??= new FailedMessages()).failed(key);
     this.#application.report({ type: 'message-failed', topic: topic.slice(0, MAX_EVENT_TEXT), tries, dropped });
     if (dropped) return handover.acknowledge();
-    this.#leave(handover);
-  }
-
-  #leave(handover: Handover): void {
-    handover.isOpen = false;
-    // The connection may have ended meanwhile, and `reset` has counted.
+    // The application may have ended the connection when it was told.
     if (!this.#owner.isCurrent(handover.connection)) return;
     this.#unhandled -= 1;
+    this.#left(handover);
+  }
+
+  /** It is counted no more. */
+  #left(handover: Handover): void {
+    handover.isOpen = false;
     if (this.#unhandled > 0) return;
     if (this.#passedOver) this.#fetchPassedOver(handover.connection);
     this.#owner.inboxHandled();
