@@ -35,14 +35,7 @@ export class HubBench {
 
   /** Moves time and lets every stream deliver what that brought. */
   async advance(byMs: number): Promise<void> {
-    const endMs = this.clock.monotonicMs() + byMs;
-    while (this.clock.nextDueMs() <= endMs) {
-      this.clock.jumpTo(this.clock.nextDueMs());
-      this.clock.fireDue();
-      await settle();
-    }
-    this.clock.jumpTo(endMs);
-    await settle();
+    await advance(this.clock, byMs);
   }
 
   open(): Peer {
@@ -138,6 +131,18 @@ export function publish(topic: string, payload: string | Buffer, more: { message
 }
 
 const TURNS = 4;
+
+/** Moves time from one timer to the next, and lets every stream deliver what each brought. */
+export async function advance(clock: VirtualClock, byMs: number): Promise<void> {
+  const endMs = clock.monotonicMs() + byMs;
+  while (clock.nextDueMs() <= endMs) {
+    clock.jumpTo(clock.nextDueMs());
+    clock.fireDue();
+    await settle();
+  }
+  clock.jumpTo(endMs);
+  await settle();
+}
 
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
